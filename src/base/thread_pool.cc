@@ -1,0 +1,139 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "base/check.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+namespace tandem {
+namespace {
+
+// About 100 us of spinning on a 3 GHz core: longer than any pause between two loops of one decode
+// step.
+constexpr int kSpins = 4000;
+
+void Pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+// The cgroup's CPU quota in cores, rounded up; 0 when there is none.
+std::size_t CgroupCores() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (!(file >> quota >> period) || quota == "max" || period <= 0) {
+    return 0;
+  }
+  const double cores = std::strtod(quota.c_str(), nullptr) / period;
+  return cores <= 0 ? 0 : static_cast<std::size_t>(cores + 0.999);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(std::size_t threads) {
+  TANDEM_CHECK(threads >= 1, "a pool needs its caller");
+  threads_.reserve(threads - 1);
+  for (std::size_t worker = 1; worker < threads; ++worker) {
+    threads_.emplace_back([this, worker] { Help(worker); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  for (std::thread& thread : threads_) {
+    thread.join();
+  }
+}
+
+void ThreadPool::Drain(std::size_t worker) {
+  while (true) {
+    const std::size_t i = next_.fetch_add(1, std::memory_order_relaxed);
+    if (i >= tasks_) {
+      return;
+    }
+    (*task_)(i, worker);
+  }
+}
+
+void ThreadPool::Help(std::size_t worker) {
+  std::uint32_t seen = 0;
+  while (true) {
+    std::uint32_t now = generation_.load(std::memory_order_acquire);
+    for (int spin = 0; now == seen && spin < kSpins; ++spin) {
+      Pause();
+      now = generation_.load(std::memory_order_acquire);
+    }
+    while (now == seen) {
+      generation_.wait(seen, std::memory_order_acquire);
+      now = generation_.load(std::memory_order_acquire);
+    }
+    seen = now;
+    if (stop_.load(std::memory_order_relaxed)) {
+      return;
+    }
+    Drain(worker);
+    busy_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+void ThreadPool::Run(std::size_t tasks, FunctionRef<void(std::size_t, std::size_t)> task) {
+  if (tasks == 0) {
+    return;
+  }
+  if (tasks == 1 || threads_.empty()) {
+    for (std::size_t i = 0; i < tasks; ++i) {
+      task(i, 0);
+    }
+    return;
+  }
+  tasks_ = tasks;
+  task_ = &task;
+  next_.store(0, std::memory_order_relaxed);
+  busy_.store(threads_.size(), std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  Drain(0);
+  // A helper that lost its core must not be waited for by burning this one.
+  for (int spin = 0; busy_.load(std::memory_order_acquire) != 0; ++spin) {
+    if (spin < kSpins) {
+      Pause();
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+std::size_t UsablePhysicalCores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  std::size_t cores = 1;
+  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) {
+    std::set<std::string> siblings;
+    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (!CPU_ISSET(cpu, &mask)) {
+        continue;
+      }
+      std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                         "/topology/thread_siblings_list");
+      std::string list;
+      siblings.insert(std::getline(file, list) ? list : std::to_string(cpu));
+    }
+    cores = std::max<std::size_t>(1, siblings.size());
+  }
+  const std::size_t quota = CgroupCores();
+  return quota == 0 ? cores : std::min(cores, quota);
+}
+
+}  // namespace tandem

@@ -1,0 +1,95 @@
+#include "kernels/cpu/cpu_features.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/format.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace tandem::cpu {
+namespace {
+
+#if defined(__x86_64__)
+constexpr unsigned kAmxTileBit = 1U << 24U;  // CPUID.(7,0).EDX
+constexpr unsigned kAmxInt8Bit = 1U << 25U;
+constexpr long kArchReqXcompPerm = 0x1023;  // asm/prctl.h, Linux 5.16
+constexpr long kXfeatureXtileData = 18;
+
+bool AmxInt8() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx & kAmxTileBit) == 0 ||
+      (edx & kAmxInt8Bit) == 0) {
+    return false;
+  }
+  return syscall(SYS_arch_prctl, kArchReqXcompPerm, kXfeatureXtileData) == 0;
+}
+#endif
+
+}  // namespace
+
+CpuFeatures DetectCpuFeatures() {
+  CpuFeatures cpu;
+#if defined(__x86_64__)
+  cpu.avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+             __builtin_cpu_supports("bmi2") != 0;
+  cpu.avx512_vnni =
+      cpu.avx2 && __builtin_cpu_supports("avx512f") != 0 &&
+      __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+      __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
+  cpu.amx_int8 = cpu.avx512_vnni && AmxInt8();
+#endif
+  return cpu;
+}
+
+Result<KernelTable> SelectKernels(const std::string& isa) {
+  const CpuFeatures cpu = DetectCpuFeatures();
+  struct Tier {
+    const char* name;
+    bool available;
+    void (*install)(KernelTable*);
+  };
+  // Lowest first: a tier installs itself over all lower ones.
+  const Tier tiers[] = {
+    {"scalar", true, &InstallScalar},
+#if defined(__x86_64__)
+    {"avx2", cpu.avx2, &InstallAvx2},
+    {"avx512vnni", cpu.avx512_vnni, &InstallAvx512Vnni},
+    {"amx", cpu.amx_int8, &InstallAmx},
+#endif
+  };
+  KernelTable table{};
+  std::string available;
+  bool known = isa == "auto";
+  for (const Tier& tier : tiers) {
+    known = known || isa == tier.name;
+    if (tier.available) {
+      available += available.empty() ? tier.name : Format(", {}", tier.name);
+    }
+  }
+  if (!known) {
+    return Status(StatusCode::kInvalidArgument,
+                  Format("unknown instruction set '{}'; here: auto, {}", isa, available));
+  }
+  for (const Tier& tier : tiers) {
+    if (!tier.available) {
+      if (isa == tier.name) {
+        return Status(StatusCode::kUnsupported,
+                      Format("this CPU cannot run '{}'; here: auto, {}", isa, available));
+      }
+      continue;
+    }
+    tier.install(&table);
+    if (isa == tier.name) {
+      break;
+    }
+  }
+  return table;
+}
+
+}  // namespace tandem::cpu

@@ -1,0 +1,163 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Micro-kernels of one instruction set: single-threaded functions over pointers and counts. The
+// files that fill the table for an instruction set are compiled with flags that other CPUs lack, so
+// they and this header use no inline function that the linker could keep for the whole program:
+// plain structs and pointers only (see tools/check_isa_objects). Shapes have been checked by
+// cpu_ops.cc.
+//
+// Every function computes a row of its result from that row's inputs alone, in one fixed order (law
+// of ops.h).
+
+namespace tandem::cpu {
+
+/// Working memory of one worker, handed to kernels that ask for it, 64-byte aligned.
+inline constexpr std::size_t kScratchBytes = std::size_t{1} << 20;
+
+/// Format of the activations that a matrix product reads.
+enum class Activation : std::uint8_t {
+  kF32,   // as they are
+  kQ8K,   // blocks of 256 with one scale: BlockQ8K
+  kQ8_0,  // blocks of 32 with one scale: BlockQ8x32
+};
+
+/// 256 activations x ~ d * q. sums[i] is the sum of q[16 i .. 16 i + 16).
+struct BlockQ8K {
+  float d;
+  std::int8_t q[256];
+  std::int16_t sums[16];
+};
+static_assert(sizeof(BlockQ8K) == 292);
+
+/// 32 activations x ~ d * q; sum is that of all q.
+struct BlockQ8x32 {
+  float d;
+  std::int32_t sum;
+  std::int8_t q[32];
+};
+static_assert(sizeof(BlockQ8x32) == 40);
+
+/// y[t * y_stride + r] = dot(row r of w, row t of x).
+struct MatMulArgs {
+  const void* w;
+  std::size_t w_row_bytes;
+  std::size_t rows;
+  std::size_t cols;  // a multiple of the type's block
+  const void* x;     // in the kernel's activation format
+  std::size_t x_row_bytes;
+  std::size_t tokens;
+  float* y;
+  std::size_t y_stride;
+  void* scratch;  // kScratchBytes
+};
+
+struct MatMulKernel {
+  Activation activation;
+  void (*run)(const MatMulArgs& args);  // null: no kernel, decode the row and use dot_rows
+};
+
+inline constexpr std::size_t kTensorTypes = 64;  // indexed by GGUF type id
+
+/// Cached keys or values of one KV head in one layer: position p is row p % 64 of page p / 64.
+struct KvRows {
+  std::byte* const* pages;
+  std::size_t offset;  // bytes from the start of a page to this head's first row
+  std::size_t row_bytes;
+};
+
+/// Causal attention of consecutive rows of one sequence for the query heads that share one KV head.
+struct AttentionTask {
+  const float* q;  // row t, head h: q + t * q_row_stride + h * q_head_stride
+  std::size_t q_row_stride;
+  std::size_t q_head_stride;
+  std::size_t rows;
+  std::size_t heads;
+  std::size_t head_dim;
+  float scale;
+  std::size_t first_position;  // of row 0; row t sees positions 0 .. first_position + t
+  int kv_type;                 // KvType as a number
+  KvRows k;
+  KvRows v;
+  float* out;  // row t, head h: out + t * out_row_stride + h * head_dim
+  std::size_t out_row_stride;
+  void* scratch;  // kScratchBytes
+};
+
+/// Gated delta rule of one value head of one sequence, see DeltaArgs in ops.h.
+struct DeltaTask {
+  const float* q;  // row t: q + t * qkv_stride; k and v likewise
+  const float* k;
+  const float* v;
+  std::size_t qkv_stride;
+  const float* beta;  // row t: beta[t * beta_stride]
+  std::size_t beta_stride;
+  const float* alpha;
+  std::size_t alpha_stride;
+  float a;
+  float dt;
+  std::size_t rows;
+  std::size_t dim;
+  float* state;                 // [dim values][dim keys]
+  float* const* snapshots;      // null, or one pointer per row (null entries are skipped)
+  std::size_t snapshot_offset;  // floats from a snapshot's start to this head's state
+  float* out;                   // row t: out + t * out_stride
+  std::size_t out_stride;
+  void* scratch;
+};
+
+/// Convolution over the channels [begin, end) of one sequence, see ConvSilu in ops.h.
+struct ConvTask {
+  const float* x;
+  std::size_t x_stride;
+  const float* w_C4;
+  std::size_t rows;
+  std::size_t channels;  // of a whole state row
+  std::size_t begin;
+  std::size_t end;
+  float* state_3C;
+  float* const* snapshots;
+  float* y;
+  std::size_t y_stride;
+};
+
+struct KernelTable {
+  const char* name;
+  MatMulKernel matmul[kTensorTypes];
+
+  /// Rounds n activations (a multiple of 256, of 32) to int8 blocks, nearest even.
+  void (*quantize_q8k)(const float* x, std::size_t n, BlockQ8K* out);
+  void (*quantize_q8_0)(const float* x, std::size_t n, BlockQ8x32* out);
+  /// y[t * y_stride] = dot(w, x + t * x_stride) for each token, n long.
+  void (*dot_rows)(const float* w, const float* x, std::size_t x_stride, std::size_t tokens,
+                   std::size_t n, float* y, std::size_t y_stride);
+
+  /// y = x / sqrt(mean(x^2) + eps) * gain.
+  void (*rms_norm)(const float* x, const float* gain, std::size_t n, float eps, float* y);
+  /// y += x.
+  void (*add)(const float* x, float* y, std::size_t n);
+  /// gate = silu(gate) * up.
+  void (*swiglu)(float* gate, const float* up, std::size_t n);
+  /// x *= sigmoid(gate).
+  void (*sigmoid_gate)(float* x, const float* gate, std::size_t n);
+  /// x = gain * x / sqrt(mean(x^2) + eps) * silu(z).
+  void (*gated_norm)(float* x, const float* z, const float* gain, std::size_t n, float eps);
+  /// Rotates the pairs (x[i], x[i + half]).
+  void (*rope)(float* x, const float* cosines, const float* sines, std::size_t half);
+  /// Stores n values in a KV number format.
+  void (*kv_store)(int kv_type, const float* x, std::size_t n, void* out);
+
+  void (*attention)(const AttentionTask& task);
+  void (*delta)(const DeltaTask& task);
+  void (*conv_silu)(const ConvTask& task);
+};
+
+/// Complete; every later step replaces only what it speeds up.
+void InstallScalar(KernelTable* table);
+void InstallAvx2(KernelTable* table);
+void InstallAvx512Vnni(KernelTable* table);
+void InstallAmx(KernelTable* table);
+
+}  // namespace tandem::cpu

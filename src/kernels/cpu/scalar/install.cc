@@ -1,0 +1,337 @@
+// Plain reference kernels: each follows its formula with sums in double. Slow on purpose; the
+// kernels of every instruction set are tested against these.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/half.h"
+#include "kernels/cpu/kernel_table.h"
+
+namespace tandem::cpu {
+namespace {
+
+constexpr int kKvF32 = 0;
+constexpr int kKvF16 = 1;
+constexpr int kKvBf16 = 2;
+constexpr std::size_t kPageTokens = 64;
+constexpr std::size_t kKvBlock = 32;  // values per scale in q8_0
+constexpr std::size_t kMaxHeadDim = 512;
+
+double Sigmoid(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
+double Silu(double x) {
+  return x * Sigmoid(x);
+}
+// The identity above 20, as torch's softplus; the same value in float.
+double Softplus(double x) {
+  return x > 20.0 ? x : std::log1p(std::exp(x));
+}
+
+void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out) {
+  for (std::size_t b = 0; b < n / 256; ++b, x += 256, ++out) {
+    float amax = 0;
+    for (std::size_t i = 0; i < 256; ++i) {
+      amax = std::max(amax, std::fabs(x[i]));
+    }
+    out->d = amax / 127.0F;
+    const float inverse = amax > 0 ? 127.0F / amax : 0.0F;
+    for (std::size_t i = 0; i < 256; ++i) {
+      out->q[i] = static_cast<std::int8_t>(std::nearbyintf(x[i] * inverse));
+    }
+    for (std::size_t s = 0; s < 16; ++s) {
+      int sum = 0;
+      for (std::size_t i = 0; i < 16; ++i) {
+        sum += out->q[16 * s + i];
+      }
+      out->sums[s] = static_cast<std::int16_t>(sum);
+    }
+  }
+}
+
+void QuantizeQ8x32(const float* x, std::size_t n, BlockQ8x32* out) {
+  for (std::size_t b = 0; b < n / 32; ++b, x += 32, ++out) {
+    float amax = 0;
+    for (std::size_t i = 0; i < 32; ++i) {
+      amax = std::max(amax, std::fabs(x[i]));
+    }
+    out->d = amax / 127.0F;
+    const float inverse = amax > 0 ? 127.0F / amax : 0.0F;
+    out->sum = 0;
+    for (std::size_t i = 0; i < 32; ++i) {
+      out->q[i] = static_cast<std::int8_t>(std::nearbyintf(x[i] * inverse));
+      out->sum += out->q[i];
+    }
+  }
+}
+
+void DotRows(const float* w, const float* x, std::size_t x_stride, std::size_t tokens,
+             std::size_t n, float* y, std::size_t y_stride) {
+  for (std::size_t t = 0; t < tokens; ++t) {
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      sum += static_cast<double>(w[i]) * static_cast<double>(x[t * x_stride + i]);
+    }
+    y[t * y_stride] = static_cast<float>(sum);
+  }
+}
+
+double InverseRms(const float* x, std::size_t n, float eps) {
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  return 1.0 / std::sqrt(sum / static_cast<double>(n) + static_cast<double>(eps));
+}
+
+void RmsNorm(const float* x, const float* gain, std::size_t n, float eps, float* y) {
+  const double scale = InverseRms(x, n, eps);
+  for (std::size_t i = 0; i < n; ++i) {
+    y[i] = static_cast<float>(static_cast<double>(x[i]) * scale * static_cast<double>(gain[i]));
+  }
+}
+
+void Add(const float* x, float* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    y[i] += x[i];
+  }
+}
+
+void SwiGlu(float* gate, const float* up, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    gate[i] = static_cast<float>(Silu(static_cast<double>(gate[i])) * static_cast<double>(up[i]));
+  }
+}
+
+void SigmoidGate(float* x, const float* gate, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] = static_cast<float>(static_cast<double>(x[i]) * Sigmoid(static_cast<double>(gate[i])));
+  }
+}
+
+void GatedNorm(float* x, const float* z, const float* gain, std::size_t n, float eps) {
+  const double scale = InverseRms(x, n, eps);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double normed = static_cast<double>(x[i]) * scale * static_cast<double>(gain[i]);
+    x[i] = static_cast<float>(normed * Silu(static_cast<double>(z[i])));
+  }
+}
+
+void Rope(float* x, const float* cosines, const float* sines, std::size_t half) {
+  for (std::size_t i = 0; i < half; ++i) {
+    const auto a = static_cast<double>(x[i]);
+    const auto b = static_cast<double>(x[i + half]);
+    const auto c = static_cast<double>(cosines[i]);
+    const auto s = static_cast<double>(sines[i]);
+    x[i] = static_cast<float>(a * c - b * s);
+    x[i + half] = static_cast<float>(b * c + a * s);
+  }
+}
+
+void KvStoreQ8(const float* x, std::size_t n, std::uint8_t* out) {
+  for (std::size_t b = 0; b < n / kKvBlock; ++b, x += kKvBlock, out += 34) {
+    float amax = 0;
+    for (std::size_t i = 0; i < kKvBlock; ++i) {
+      amax = std::max(amax, std::fabs(x[i]));
+    }
+    const std::uint16_t d = FloatToHalf(amax / 127.0F);
+    const float inverse = amax > 0 ? 127.0F / amax : 0.0F;
+    std::memcpy(out, &d, sizeof(d));
+    for (std::size_t i = 0; i < kKvBlock; ++i) {
+      const auto q = static_cast<std::int8_t>(std::nearbyintf(x[i] * inverse));
+      std::memcpy(out + 2 + i, &q, 1);
+    }
+  }
+}
+
+void KvStore(int kv_type, const float* x, std::size_t n, void* out) {
+  if (kv_type == kKvF32) {
+    std::memcpy(out, x, n * sizeof(float));
+  } else if (kv_type == kKvF16 || kv_type == kKvBf16) {
+    auto* half = static_cast<std::uint16_t*>(out);
+    for (std::size_t i = 0; i < n; ++i) {
+      half[i] = kv_type == kKvF16 ? FloatToHalf(x[i]) : FloatToBf16(x[i]);
+    }
+  } else {
+    KvStoreQ8(x, n, static_cast<std::uint8_t*>(out));
+  }
+}
+
+void KvLoad(int kv_type, const std::byte* row, std::size_t n, float* out) {
+  if (kv_type == kKvF32) {
+    std::memcpy(out, row, n * sizeof(float));
+    return;
+  }
+  if (kv_type == kKvF16 || kv_type == kKvBf16) {
+    for (std::size_t i = 0; i < n; ++i) {
+      std::uint16_t half = 0;
+      std::memcpy(&half, row + 2 * i, sizeof(half));
+      out[i] = kv_type == kKvF16 ? HalfToFloat(half) : Bf16ToFloat(half);
+    }
+    return;
+  }
+  for (std::size_t b = 0; b < n / kKvBlock; ++b, row += 34) {
+    std::uint16_t d = 0;
+    std::memcpy(&d, row, sizeof(d));
+    for (std::size_t i = 0; i < kKvBlock; ++i) {
+      std::int8_t q = 0;
+      std::memcpy(&q, row + 2 + i, 1);
+      out[b * kKvBlock + i] = HalfToFloat(d) * static_cast<float>(q);
+    }
+  }
+}
+
+const std::byte* KvRow(const KvRows& kv, std::size_t position) {
+  return kv.pages[position / kPageTokens] + kv.offset + (position % kPageTokens) * kv.row_bytes;
+}
+
+// One query row of one head: running softmax over pages, positions in order.
+void AttendRow(const AttentionTask& task, const float* q, std::size_t position, float* out) {
+  float row[kMaxHeadDim];
+  double sum_vector[kMaxHeadDim] = {};
+  double scores[kPageTokens];
+  double maximum = -INFINITY;
+  double total = 0;
+  for (std::size_t page = 0; page * kPageTokens <= position; ++page) {
+    const std::size_t begin = page * kPageTokens;
+    const std::size_t count = std::min(kPageTokens, position + 1 - begin);
+    double page_max = -INFINITY;
+    for (std::size_t j = 0; j < count; ++j) {
+      KvLoad(task.kv_type, KvRow(task.k, begin + j), task.head_dim, row);
+      double dot = 0;
+      for (std::size_t i = 0; i < task.head_dim; ++i) {
+        dot += static_cast<double>(q[i]) * static_cast<double>(row[i]);
+      }
+      scores[j] = dot * static_cast<double>(task.scale);
+      page_max = std::max(page_max, scores[j]);
+    }
+    const double new_max = std::max(maximum, page_max);
+    const double correction = std::exp(maximum - new_max);
+    maximum = new_max;
+    total *= correction;
+    for (std::size_t i = 0; i < task.head_dim; ++i) {
+      sum_vector[i] *= correction;
+    }
+    for (std::size_t j = 0; j < count; ++j) {
+      const double p = std::exp(scores[j] - maximum);
+      total += p;
+      KvLoad(task.kv_type, KvRow(task.v, begin + j), task.head_dim, row);
+      for (std::size_t i = 0; i < task.head_dim; ++i) {
+        sum_vector[i] += p * static_cast<double>(row[i]);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < task.head_dim; ++i) {
+    out[i] = static_cast<float>(sum_vector[i] / total);
+  }
+}
+
+void Attention(const AttentionTask& task) {
+  for (std::size_t t = 0; t < task.rows; ++t) {
+    for (std::size_t h = 0; h < task.heads; ++h) {
+      AttendRow(task, task.q + t * task.q_row_stride + h * task.q_head_stride,
+                task.first_position + t, task.out + t * task.out_row_stride + h * task.head_dim);
+    }
+  }
+}
+
+// x / sqrt(sum(x^2) + 1e-6) * scale; eps is added to the sum, not the mean.
+void L2Normalise(const float* x, std::size_t n, double scale, double* y) {
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  const double factor = scale / std::sqrt(sum + 1e-6);
+  for (std::size_t i = 0; i < n; ++i) {
+    y[i] = static_cast<double>(x[i]) * factor;
+  }
+}
+
+void DeltaRow(const DeltaTask& task, std::size_t t) {
+  double q[kMaxHeadDim];
+  double k[kMaxHeadDim];
+  const std::size_t n = task.dim;
+  L2Normalise(task.q + t * task.qkv_stride, n, 1.0 / std::sqrt(static_cast<double>(n)), q);
+  L2Normalise(task.k + t * task.qkv_stride, n, 1.0, k);
+  const double beta = Sigmoid(static_cast<double>(task.beta[t * task.beta_stride]));
+  const double alpha =
+      static_cast<double>(task.alpha[t * task.alpha_stride]) + static_cast<double>(task.dt);
+  const double decay = std::exp(static_cast<double>(task.a) * Softplus(alpha));
+  for (std::size_t v = 0; v < n; ++v) {
+    float* state = task.state + v * n;
+    double predicted = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      predicted += decay * static_cast<double>(state[i]) * k[i];
+    }
+    const double delta = beta * (static_cast<double>(task.v[t * task.qkv_stride + v]) - predicted);
+    double out = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double updated = decay * static_cast<double>(state[i]) + delta * k[i];
+      state[i] = static_cast<float>(updated);
+      out += updated * q[i];
+    }
+    task.out[t * task.out_stride + v] = static_cast<float>(out);
+  }
+}
+
+void Delta(const DeltaTask& task) {
+  for (std::size_t t = 0; t < task.rows; ++t) {
+    DeltaRow(task, t);
+    if (task.snapshots != nullptr && task.snapshots[t] != nullptr) {
+      std::memcpy(task.snapshots[t] + task.snapshot_offset, task.state,
+                  task.dim * task.dim * sizeof(float));
+    }
+  }
+}
+
+void ConvSilu(const ConvTask& task) {
+  for (std::size_t c = task.begin; c < task.end; ++c) {
+    float window[3] = {task.state_3C[c], task.state_3C[task.channels + c],
+                       task.state_3C[2 * task.channels + c]};
+    const float* w = task.w_C4 + 4 * c;
+    for (std::size_t t = 0; t < task.rows; ++t) {
+      const float x = task.x[t * task.x_stride + c];
+      double sum = static_cast<double>(w[3]) * static_cast<double>(x);
+      for (std::size_t j = 0; j < 3; ++j) {
+        sum += static_cast<double>(w[j]) * static_cast<double>(window[j]);
+      }
+      task.y[t * task.y_stride + c] = static_cast<float>(Silu(sum));
+      window[0] = window[1];
+      window[1] = window[2];
+      window[2] = x;
+      if (task.snapshots != nullptr && task.snapshots[t] != nullptr) {
+        for (std::size_t j = 0; j < 3; ++j) {
+          task.snapshots[t][j * task.channels + c] = window[j];
+        }
+      }
+    }
+    for (std::size_t j = 0; j < 3; ++j) {
+      task.state_3C[j * task.channels + c] = window[j];
+    }
+  }
+}
+
+}  // namespace
+
+void InstallScalar(KernelTable* table) {
+  table->name = "scalar";
+  for (MatMulKernel& kernel : table->matmul) {
+    kernel = {Activation::kF32, nullptr};
+  }
+  table->quantize_q8k = &QuantizeQ8K;
+  table->quantize_q8_0 = &QuantizeQ8x32;
+  table->dot_rows = &DotRows;
+  table->rms_norm = &RmsNorm;
+  table->add = &Add;
+  table->swiglu = &SwiGlu;
+  table->sigmoid_gate = &SigmoidGate;
+  table->gated_norm = &GatedNorm;
+  table->rope = &Rope;
+  table->kv_store = &KvStore;
+  table->attention = &Attention;
+  table->delta = &Delta;
+  table->conv_silu = &ConvSilu;
+}
+
+}  // namespace tandem::cpu
