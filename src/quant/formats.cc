@@ -1,0 +1,88 @@
+#include "quant/formats.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "quant/blocks.h"
+#include "quant/codecs.h"
+
+namespace tandem::quant {
+namespace {
+
+using gguf::TensorType;
+
+// clang-format off
+constexpr Format kFormats[] = {
+    {"F32",    TensorType::kF32,    1,   4,                   &DecodeF32,    &EncodeF32},
+    {"F16",    TensorType::kF16,    1,   2,                   &DecodeF16,    &EncodeF16},
+    {"BF16",   TensorType::kBF16,   1,   2,                   &DecodeBf16,   &EncodeBf16},
+    {"Q4_0",   TensorType::kQ4_0,   32,  sizeof(BlockQ4_0),   &DecodeQ4_0,   nullptr},
+    {"Q4_1",   TensorType::kQ4_1,   32,  sizeof(BlockQ4_1),   &DecodeQ4_1,   nullptr},
+    {"Q5_0",   TensorType::kQ5_0,   32,  sizeof(BlockQ5_0),   &DecodeQ5_0,   nullptr},
+    {"Q5_1",   TensorType::kQ5_1,   32,  sizeof(BlockQ5_1),   &DecodeQ5_1,   nullptr},
+    {"Q8_0",   TensorType::kQ8_0,   32,  sizeof(BlockQ8_0),   &DecodeQ8_0,   &EncodeQ8_0},
+    {"Q2_K",   TensorType::kQ2_K,   256, sizeof(BlockQ2_K),   &DecodeQ2_K,   nullptr},
+    {"Q3_K",   TensorType::kQ3_K,   256, sizeof(BlockQ3_K),   &DecodeQ3_K,   nullptr},
+    {"Q4_K",   TensorType::kQ4_K,   256, sizeof(BlockQ4_K),   &DecodeQ4_K,   nullptr},
+    {"Q5_K",   TensorType::kQ5_K,   256, sizeof(BlockQ5_K),   &DecodeQ5_K,   nullptr},
+    {"Q6_K",   TensorType::kQ6_K,   256, sizeof(BlockQ6_K),   &DecodeQ6_K,   nullptr},
+    {"IQ4_NL", TensorType::kIQ4_NL, 32,  sizeof(BlockIQ4_NL), &DecodeIQ4_NL, nullptr},
+    {"IQ4_XS", TensorType::kIQ4_XS, 256, sizeof(BlockIQ4_XS), &DecodeIQ4_XS, nullptr},
+};
+// clang-format on
+
+char Upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+}  // namespace
+
+std::span<const Format> Formats() {
+  return kFormats;
+}
+
+const Format* FindFormat(TensorType type) {
+  const auto* found = std::find_if(std::begin(kFormats), std::end(kFormats),
+                                   [&](const Format& format) { return format.type == type; });
+  return found == std::end(kFormats) ? nullptr : found;
+}
+
+const Format* FindFormat(std::string_view name) {
+  const auto* found =
+      std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Format& format) {
+        return std::equal(format.name.begin(), format.name.end(), name.begin(), name.end(),
+                          [](char a, char b) { return a == Upper(b); });
+      });
+  return found == std::end(kFormats) ? nullptr : found;
+}
+
+Result<const Format*> RequireFormat(TensorType type, std::string_view tensor) {
+  const Format* format = FindFormat(type);
+  if (format == nullptr) {
+    return Status(StatusCode::kUnsupported,
+                  tandem::Format("tensor '{}' has type {}, which cannot be decoded",
+                                 Printable(tensor), gguf::Info(type).name));
+  }
+  return format;
+}
+
+void Decode(const Format& format, std::span<const std::byte> blocks, std::span<float> out) {
+  const std::size_t count = out.size() / format.block_len;
+  TANDEM_CHECK(
+      count * format.block_len == out.size() && count * format.block_bytes == blocks.size(),
+      "Decode needs whole blocks and exactly their values");
+  format.decode(blocks.data(), count, out.data());
+}
+
+void Encode(const Format& format, std::span<const float> values, std::span<std::byte> blocks) {
+  const std::size_t count = values.size() / format.block_len;
+  TANDEM_CHECK(format.encode != nullptr, "this format has no encoder");
+  TANDEM_CHECK(
+      count * format.block_len == values.size() && count * format.block_bytes == blocks.size(),
+      "Encode needs whole blocks and exactly their bytes");
+  format.encode(values.data(), count, blocks.data());
+}
+
+}  // namespace tandem::quant
