@@ -36,7 +36,7 @@ class CpuOps final : public Ops {
       if (ids[t] >= 0) {
         TANDEM_CHECK(static_cast<std::size_t>(ids[t]) < table_VE.rows,
                      "token id past the vocabulary");
-        format.decode(table_VE.Row(static_cast<std::size_t>(ids[t])), table_VE.cols, x_TE.Row(t));
+        format.decode(table_VE.Row(static_cast<std::size_t>(ids[t])), table_VE.cols / format.block_len, x_TE.Row(t));
       }
     });
   }

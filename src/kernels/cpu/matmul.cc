@@ -51,7 +51,7 @@ void MatMulDriver::RunBand(Mat<const float> x_TI, const MatMulTask& task, std::s
     const quant::Format& format = *quant::FindFormat(w.type);
     auto* row = reinterpret_cast<float*>(scratch);
     for (std::size_t r = begin; r < end; ++r) {
-      format.decode(w.Row(r), w.cols, row);
+      format.decode(w.Row(r), w.cols / format.block_len, row);
       table_.dot_rows(row, x_TI.data, x_TI.stride, x_TI.rows, w.cols, task.y_TO.data + r,
                       task.y_TO.stride);
     }

@@ -1,0 +1,87 @@
+#include "model/kv_cache.h"
+
+#include <cstring>
+#include <new>
+
+#include "base/format.h"
+
+namespace tandem {
+namespace {
+
+constexpr std::align_val_t kPageAlignment{4096};
+
+}  // namespace
+
+KvPool::~KvPool() {
+  for (std::byte* page : pages_) {
+    ::operator delete(page, kPageAlignment);
+  }
+}
+
+Result<KvPool::PageId> KvPool::Allocate() {
+  if (!free_.empty()) {
+    const PageId page = free_.back();
+    free_.pop_back();
+    references_[page] = 1;
+    return page;
+  }
+  auto* memory =
+      static_cast<std::byte*>(::operator new(layout_.page_bytes(), kPageAlignment, std::nothrow));
+  if (memory == nullptr) {
+    return Status(StatusCode::kOutOfMemory,
+                  Format("no memory for {} more tokens of key-value cache ({}; {} are in use)",
+                         kKvPageTokens, FormatBytes(static_cast<double>(layout_.page_bytes())),
+                         FormatBytes(static_cast<double>(allocated_bytes()))));
+  }
+  pages_.push_back(memory);
+  references_.push_back(1);
+  return static_cast<PageId>(pages_.size() - 1);
+}
+
+void KvPool::Release(PageId page) {
+  TANDEM_CHECK(references_[page] > 0, "page released twice");
+  if (--references_[page] == 0) {
+    free_.push_back(page);
+  }
+}
+
+Status KvCache::Reserve(std::size_t length, std::size_t end) {
+  if (pool_->layout().layers == 0) {
+    return OkStatus();
+  }
+  const std::size_t partial = length / kKvPageTokens;
+  if (length % kKvPageTokens != 0 && end > length && pool_->shared(ids_[partial])) {
+    TANDEM_ASSIGN_OR_RETURN(const KvPool::PageId copy, pool_->Allocate());
+    std::memcpy(pool_->data(copy), data_[partial], pool_->layout().page_bytes());
+    pool_->Release(ids_[partial]);
+    ids_[partial] = copy;
+    data_[partial] = pool_->data(copy);
+  }
+  while (ids_.size() * kKvPageTokens < end) {
+    TANDEM_ASSIGN_OR_RETURN(const KvPool::PageId page, pool_->Allocate());
+    ids_.push_back(page);
+    data_.push_back(pool_->data(page));
+  }
+  return OkStatus();
+}
+
+void KvCache::Truncate(std::size_t length) {
+  const std::size_t pages = (length + kKvPageTokens - 1) / kKvPageTokens;
+  while (ids_.size() > pages) {
+    pool_->Release(ids_.back());
+    ids_.pop_back();
+    data_.pop_back();
+  }
+}
+
+KvCache KvCache::Fork() const {
+  KvCache copy(*pool_);
+  copy.ids_ = ids_;
+  copy.data_ = data_;
+  for (const KvPool::PageId page : ids_) {
+    pool_->AddReference(page);
+  }
+  return copy;
+}
+
+}  // namespace tandem

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <memory>
+
+#include "model/model.h"
+
+namespace tandem {
+
+/// Qwen3.5 dense (0.8B, 2B, 4B, 9B) from its GGUF layout, architecture "qwen35".
+Result<std::unique_ptr<Model>> LoadQwen35(const gguf::File& file);
+
+}  // namespace tandem
