@@ -1,0 +1,240 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tandem/status.h"
+
+/// Tandem's C++ API: open a model, hold a conversation with it, compare several models on the same
+/// conversation.
+///
+///     auto model = tandem::Model::Open("qwen3.5:demo", {});
+///     tandem::Session session(*model);
+///     session.Add({.role = "user", .content = "Hello"});
+///     auto answer = session.Generate({}, [](const tandem::Event& e) { std::cout << e.text; return
+///     true; });
+///
+/// Conventions: sizes in bytes, times in seconds, lengths in tokens unless a name says otherwise.
+/// Text is UTF-8. Errors are Status values (status.h); nothing here throws.
+namespace tandem {
+
+/// How a model is opened.
+struct OpenOptions {
+  /// Longest conversation. 0: the model's own limit, lowered to what memory allows
+  /// (ModelFacts::notes says so). A value that cannot fit in memory is refused with the numbers;
+  /// one above the model's limit too.
+  std::size_t context_tokens = 0;
+  /// 0: the physical cores that this process may use.
+  std::size_t threads = 0;
+  /// Instruction set: auto, scalar, avx2, avx512vnni, amx.
+  std::string isa = "auto";
+  /// Number format of cached keys and values: f32, f16, bf16, q8_0.
+  std::string kv = "f16";
+};
+
+/// What is known of an opened model.
+struct ModelFacts {
+  std::string name;          // as it was opened
+  std::string architecture;  // "qwen35", "phi3"
+  std::string quantisation;  // "Q4_K_M" as the file says
+  std::uint64_t parameters = 0;
+  std::uint64_t file_bytes = 0;
+  std::size_t context_tokens = 0;  // of this opening
+  std::size_t context_limit = 0;   // of the model
+  std::uint64_t kv_bytes_per_token = 0;
+  std::uint64_t state_bytes = 0;  // fixed state of one conversation
+  std::string isa;
+  std::size_t threads = 0;
+  std::string kv;
+  bool has_thinking_switch = false;  // its template looks at enable_thinking
+  std::vector<std::string> notes;    // what the user should be told, a line each
+};
+
+/// A loaded network with its tokenizer and chat template. A handle: copies share the model.
+/// Thread-safe; sessions of one model may generate on several threads, they advance together.
+class Model {
+ public:
+  /// name: path of a GGUF file or a built-in name ("qwen3.5:demo", "phi4-mini:demo"). NotFound,
+  /// Corrupt, Unsupported, InvalidArgument or OutOfMemory, each with one line that names what,
+  /// where and the numbers.
+  static Result<Model> Open(const std::string& name, const OpenOptions& options);
+
+  const ModelFacts& facts() const;
+
+  struct Impl;
+  const std::shared_ptr<Impl>& impl() const { return impl_; }
+
+ private:
+  explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+/// The names of the models that are built into the program.
+std::vector<std::string> BuiltinModels();
+
+struct Message {
+  std::string role;  // "system", "user", "assistant", "tool"
+  std::string content;
+  std::string reasoning;  // of an assistant message
+};
+
+/// Conversations in JSON: an array of {"role", "content"} objects, or {"messages": [...]}. Errors
+/// name index and field.
+Result<std::vector<Message>> ParseMessages(std::string_view json);
+
+enum class Thinking {
+  kDefault,  // the soft switch in the conversation decides, else the model's template
+  kOn,
+  kOff,
+};
+
+/// What is set replaces the recommended value of the model and its thinking mode.
+struct Sampling {
+  std::optional<float> temperature;  // 0: always the most likely token
+  std::optional<std::size_t> top_k;  // 0: all
+  std::optional<float> top_p;
+  std::optional<float> min_p;
+  std::optional<float> typical_p;
+  std::optional<float> repetition_penalty;  // over prompt and generated tokens
+  std::optional<float> presence_penalty;    // over generated tokens
+  std::optional<float> frequency_penalty;   // over generated tokens
+  std::vector<std::pair<std::int32_t, float>> logit_bias;
+  std::optional<std::uint64_t> seed;  // unset: a new one each time, reported in Answer
+};
+
+struct GenerateOptions {
+  Sampling sampling;
+  Thinking thinking = Thinking::kDefault;
+  std::size_t max_tokens = 2048;  // reasoning included; 0: until the context is full
+  std::vector<std::string> stop;  // strings that end the answer, not part of it
+  const std::atomic<bool>* cancel =
+      nullptr;  // set to true from anywhere (a signal handler too) to stop
+};
+
+/// Something happened while an answer is made.
+struct Event {
+  enum class Kind {
+    kPrefill,    // done of total prompt tokens are read
+    kReasoning,  // a piece of reasoning text
+    kAnswer,     // a piece of the answer
+    kNote,       // something the user should see, e.g. that a long conversation is read anew
+  };
+  Kind kind = Kind::kAnswer;
+  std::string_view text;  // whole UTF-8 characters; valid during the call
+  std::size_t done = 0;
+  std::size_t total = 0;
+};
+
+/// Called on the generating thread; false stops the answer, as cancelling does.
+using EventCallback = std::function<bool(const Event&)>;
+
+enum class Finish {
+  kStop,     // the model ended its turn, or a stop string came
+  kLength,   // max_tokens
+  kContext,  // the conversation is as long as the context
+  kCancelled,
+};
+
+/// Counts and times of one answer; times are of this model's own steps.
+struct Figures {
+  std::size_t prompt_tokens = 0;  // of the whole conversation
+  std::size_t reused_tokens = 0;  // of them, read in an earlier turn
+  std::size_t reasoning_tokens = 0;
+  std::size_t answer_tokens = 0;
+  double first_token_seconds = 0;  // from the start to the first sampled token
+  double prefill_seconds = 0;
+  double decode_seconds = 0;
+  double prefill_tokens_per_second = 0;  // of the tokens that were read
+  double decode_tokens_per_second = 0;   // of the tokens after the first
+  std::uint64_t memory_bytes = 0;        // weights, working memory, cache and state of this model
+};
+
+struct Answer {
+  std::string text;
+  std::string reasoning;
+  Finish finish = Finish::kStop;
+  bool thinking = false;  // the effective state
+  std::uint64_t seed = 0;
+  /// The effective settings, all set.
+  Sampling sampling;
+  Figures figures;
+  std::vector<std::string> notes;
+};
+
+/// One conversation with one model. Keeps what the model has read, so that a further turn reads
+/// only what is new. Move-only; one thread at a time.
+class Session {
+ public:
+  explicit Session(const Model& model);
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  void Add(Message message);
+  const std::vector<Message>& messages() const;
+  /// Forgets the conversation.
+  void Clear();
+
+  /// Answers the conversation so far, which must end with a user (or tool) message, and appends the
+  /// answer to it. A cancelled answer is appended as far as it came; an error appends nothing.
+  Result<Answer> Generate(const GenerateOptions& options, const EventCallback& on_event);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// One side of a comparison.
+struct CompareColumn {
+  std::string model;  // as for Model::Open
+  std::string label;  // shown above the column
+  OpenOptions open;
+  GenerateOptions options;
+};
+
+/// An answer, or the error that stands in its place.
+struct ColumnResult {
+  ModelFacts facts;
+  Answer answer;
+  Status error;
+};
+
+using CompareCallback = std::function<bool(std::size_t column, const Event&)>;
+
+/// Several models on the same conversations. They take turns step by step and never compute at
+/// once, so every figure counts a model's own steps; models that do not fit in memory together are
+/// run one after the other. Move-only; one thread at a time.
+class Comparison {
+ public:
+  /// Opens the columns' models; columns of the same model and opening share it. A model that cannot
+  /// be opened is an error of the whole comparison.
+  static Result<Comparison> Open(std::vector<CompareColumn> columns);
+  Comparison(Comparison&&) noexcept;
+  Comparison& operator=(Comparison&&) noexcept;
+  ~Comparison();
+
+  const std::vector<CompareColumn>& columns() const;
+  /// False when memory forces one model after the other; notes() says so with the numbers.
+  bool together() const;
+  const std::vector<std::string>& notes() const;
+
+  /// Answers `messages` once per column, each from an empty conversation. seed: the same for all
+  /// columns unless a column's own options set one.
+  std::vector<ColumnResult> Run(const std::vector<Message>& messages, std::uint64_t seed,
+                                const CompareCallback& on_event);
+
+ private:
+  struct Impl;
+  explicit Comparison(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tandem
