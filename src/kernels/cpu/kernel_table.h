@@ -24,13 +24,18 @@ enum class Activation : std::uint8_t {
   kQ8_0,  // blocks of 32 with one scale: BlockQ8x32
 };
 
-/// 256 activations x ~ d * q. sums[i] is the sum of q[16 i .. 16 i + 16).
-struct BlockQ8K {
+/// Below this the inverse scale 127 / max would not be finite.
+inline constexpr float kTinyActivation = 0x1p-100F;
+
+/// 256 activations x ~ d * q. sums[i] is the sum of q[16 i .. 16 i + 16), pair_sums[i] that of
+/// q[32 i .. 32 i + 32). One cache line of numbers, then q on whole lines, as tile loads want it.
+struct alignas(64) BlockQ8K {
   float d;
-  std::int8_t q[256];
   std::int16_t sums[16];
+  std::int16_t pair_sums[8];
+  alignas(64) std::int8_t q[256];
 };
-static_assert(sizeof(BlockQ8K) == 292);
+static_assert(sizeof(BlockQ8K) == 320);
 
 /// 32 activations x ~ d * q; sum is that of all q.
 struct BlockQ8x32 {
@@ -46,12 +51,17 @@ struct MatMulArgs {
   std::size_t w_row_bytes;
   std::size_t rows;
   std::size_t cols;  // a multiple of the type's block
-  const void* x;     // in the kernel's activation format
+  /// In the kernel's activation format. Blocks of int8: block b of token t is x[b * x_slots + t],
+  /// so that one range of columns of all tokens is one stretch of memory. kF32: token t's row
+  /// starts x_row_bytes * t after x.
+  const void* x;
+  std::size_t x_slots;  // at least tokens, a multiple of 16; slots past the tokens are readable
   std::size_t x_row_bytes;
   std::size_t tokens;
   float* y;
   std::size_t y_stride;
-  void* scratch;  // kScratchBytes
+  const void* w_end;  // weights up to here are wanted next: prefetch no further
+  void* scratch;      // kScratchBytes
 };
 
 struct MatMulKernel {
@@ -127,9 +137,11 @@ struct KernelTable {
   const char* name;
   MatMulKernel matmul[kTensorTypes];
 
-  /// Rounds n activations (a multiple of 256, of 32) to int8 blocks, nearest even.
-  void (*quantize_q8k)(const float* x, std::size_t n, BlockQ8K* out);
-  void (*quantize_q8_0)(const float* x, std::size_t n, BlockQ8x32* out);
+  /// Rounds n activations (a multiple of 256, of 32) to int8 blocks, nearest even: the same bits in
+  /// every instruction set. Block b goes to out[b * slots]. Blocks whose largest magnitude is below
+  /// kTinyActivation become zeros.
+  void (*quantize_q8k)(const float* x, std::size_t n, BlockQ8K* out, std::size_t slots);
+  void (*quantize_q8_0)(const float* x, std::size_t n, BlockQ8x32* out, std::size_t slots);
   /// y[t * y_stride] = dot(w, x + t * x_stride) for each token, n long.
   void (*dot_rows)(const float* w, const float* x, std::size_t x_stride, std::size_t tokens,
                    std::size_t n, float* y, std::size_t y_stride);

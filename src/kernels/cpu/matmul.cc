@@ -1,21 +1,55 @@
 #include "kernels/cpu/matmul.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "quant/formats.h"
 
 namespace tandem::cpu {
 namespace {
 
-// Rows of a weight that one task of the pool takes: enough to pay for handing it out, few enough to
-// stay even.
+// Rows of a weight in a band: enough to pay for taking it, few enough to stay even. With few tokens
+// the weights are read at the pace of memory; with many a band's rows share the passes over x.
+constexpr std::size_t kStreamTokens = 16;
+constexpr std::size_t kStreamBandRows = 32;
 constexpr std::size_t kBandRows = 64;
+// Slots of x per range of columns: whole tiles of tokens.
+constexpr std::size_t kSlotMultiple = 16;
 
-std::size_t Q8KRowBytes(std::size_t cols) {
-  return cols / 256 * sizeof(BlockQ8K);
+std::size_t RoundUp(std::size_t n, std::size_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
 }
-std::size_t Q8x32RowBytes(std::size_t cols) {
-  return cols / 32 * sizeof(BlockQ8x32);
+std::size_t Bands(const MatMulTask& task, std::size_t band_rows) {
+  return (task.w_OI->rows + band_rows - 1) / band_rows;
+}
+
+constexpr unsigned kEndShift = 32;
+constexpr std::uint64_t kBeginMask = 0xFFFFFFFF;
+std::uint64_t Pack(std::uint64_t begin, std::uint64_t end) {
+  return begin | (end << kEndShift);
+}
+
+std::optional<std::size_t> TakeFirst(std::atomic<std::uint64_t>& bands) {
+  std::uint64_t now = bands.load(std::memory_order_relaxed);
+  while ((now & kBeginMask) < now >> kEndShift) {
+    const std::uint64_t begin = now & kBeginMask;
+    if (bands.compare_exchange_weak(now, Pack(begin + 1, now >> kEndShift),
+                                    std::memory_order_relaxed)) {
+      return begin;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> TakeLast(std::atomic<std::uint64_t>& bands) {
+  std::uint64_t now = bands.load(std::memory_order_relaxed);
+  while ((now & kBeginMask) < now >> kEndShift) {
+    const std::uint64_t end = (now >> kEndShift) - 1;
+    if (bands.compare_exchange_weak(now, Pack(now & kBeginMask, end), std::memory_order_relaxed)) {
+      return end;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -24,27 +58,44 @@ MatMulDriver::MatMulDriver(const KernelTable& table, ThreadPool& pool, std::size
                            std::size_t max_cols)
     : table_(table),
       pool_(pool),
-      q8k_(max_rows * Q8KRowBytes(max_cols)),
-      q8x32_(max_rows * Q8x32RowBytes(max_cols)) {}
+      q8k_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 256) * sizeof(BlockQ8K)),
+      q8x32_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 32) * sizeof(BlockQ8x32)),
+      stretches_(pool.size()) {}
 
 std::size_t MatMulDriver::scratch_bytes() const {
   return q8k_.size() + q8x32_.size();
 }
 
-void MatMulDriver::Quantize(Mat<const float> x_TI, Activation format) {
+void MatMulDriver::Quantize(Mat<const float> x_TI, std::span<const MatMulTask> tasks) {
+  bool needs_q8k = false;
+  bool needs_q8x32 = false;
+  for (const MatMulTask& task : tasks) {
+    const MatMulKernel& kernel = table_.matmul[static_cast<std::size_t>(task.w_OI->type)];
+    needs_q8k = needs_q8k || (kernel.run != nullptr && kernel.activation == Activation::kQ8K);
+    needs_q8x32 = needs_q8x32 || (kernel.run != nullptr && kernel.activation == Activation::kQ8_0);
+  }
+  if (!needs_q8k && !needs_q8x32) {
+    return;
+  }
+  const std::size_t slots = RoundUp(x_TI.rows, kSlotMultiple);
+  TANDEM_CHECK(!needs_q8k || slots * (x_TI.cols / 256) * sizeof(BlockQ8K) <= q8k_.size(),
+               "x is larger than the device was made for");
+  TANDEM_CHECK(!needs_q8x32 || slots * (x_TI.cols / 32) * sizeof(BlockQ8x32) <= q8x32_.size(),
+               "x is larger than the device was made for");
   pool_.Run(x_TI.rows, [&](std::size_t t, std::size_t) {
-    if (format == Activation::kQ8K) {
-      auto* out = q8k_.data() + t * Q8KRowBytes(x_TI.cols);
-      table_.quantize_q8k(x_TI.Row(t), x_TI.cols, reinterpret_cast<BlockQ8K*>(out));
-    } else {
-      auto* out = q8x32_.data() + t * Q8x32RowBytes(x_TI.cols);
-      table_.quantize_q8_0(x_TI.Row(t), x_TI.cols, reinterpret_cast<BlockQ8x32*>(out));
+    if (needs_q8k) {
+      table_.quantize_q8k(x_TI.Row(t), x_TI.cols, reinterpret_cast<BlockQ8K*>(q8k_.data()) + t,
+                          slots);
+    }
+    if (needs_q8x32) {
+      table_.quantize_q8_0(x_TI.Row(t), x_TI.cols, reinterpret_cast<BlockQ8x32*>(q8x32_.data()) + t,
+                           slots);
     }
   });
 }
 
 void MatMulDriver::RunBand(Mat<const float> x_TI, const MatMulTask& task, std::size_t begin,
-                           std::size_t end, std::byte* scratch) {
+                           std::size_t end, const std::byte* w_end, std::byte* scratch) {
   const QMat& w = *task.w_OI;
   const MatMulKernel& kernel = table_.matmul[static_cast<std::size_t>(w.type)];
   if (kernel.run == nullptr) {
@@ -57,55 +108,71 @@ void MatMulDriver::RunBand(Mat<const float> x_TI, const MatMulTask& task, std::s
     }
     return;
   }
-  MatMulArgs args{.w = w.Row(begin),
-                  .w_row_bytes = w.row_bytes,
-                  .rows = end - begin,
-                  .cols = w.cols,
-                  .x = x_TI.data,
-                  .x_row_bytes = x_TI.stride * sizeof(float),
-                  .tokens = x_TI.rows,
-                  .y = task.y_TO.data + begin,
-                  .y_stride = task.y_TO.stride,
-                  .scratch = scratch};
-  if (kernel.activation == Activation::kQ8K) {
-    args.x = q8k_.data();
-    args.x_row_bytes = Q8KRowBytes(w.cols);
-  } else if (kernel.activation == Activation::kQ8_0) {
-    args.x = q8x32_.data();
-    args.x_row_bytes = Q8x32RowBytes(w.cols);
+  const void* x = x_TI.data;
+  if (kernel.activation != Activation::kF32) {
+    x = kernel.activation == Activation::kQ8K ? q8k_.data() : q8x32_.data();
   }
-  kernel.run(args);
+  kernel.run({.w = w.Row(begin),
+              .w_row_bytes = w.row_bytes,
+              .rows = end - begin,
+              .cols = w.cols,
+              .x = x,
+              .x_slots = RoundUp(x_TI.rows, kSlotMultiple),
+              .x_row_bytes = x_TI.stride * sizeof(float),
+              .tokens = x_TI.rows,
+              .y = task.y_TO.data + begin,
+              .y_stride = task.y_TO.stride,
+              .w_end = w_end,
+              .scratch = scratch});
+}
+
+void MatMulDriver::Work(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
+                        std::size_t band_rows, std::size_t worker, std::byte* scratch) {
+  const auto run = [&](std::size_t band, std::size_t stretch_end) {
+    std::size_t i = 0;
+    for (; band >= Bands(tasks[i], band_rows); ++i) {
+      band -= Bands(tasks[i], band_rows);
+      stretch_end -= Bands(tasks[i], band_rows);
+    }
+    const QMat& w = *tasks[i].w_OI;
+    const std::size_t begin = band * band_rows;
+    RunBand(x_TI, tasks[i], begin, std::min(w.rows, begin + band_rows),
+            w.Row(std::min(w.rows, stretch_end * band_rows)), scratch);
+  };
+  std::atomic<std::uint64_t>& mine = stretches_[worker].bands;
+  while (const std::optional<std::size_t> band = TakeFirst(mine)) {
+    run(*band, std::max<std::size_t>(*band + 1, mine.load(std::memory_order_relaxed) >> kEndShift));
+  }
+  for (std::size_t other = 1; other < stretches_.size(); ++other) {
+    std::atomic<std::uint64_t>& theirs = stretches_[(worker + other) % stretches_.size()].bands;
+    while (const std::optional<std::size_t> band = TakeLast(theirs)) {
+      run(*band, *band + 1);
+    }
+  }
 }
 
 void MatMulDriver::Run(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
                        std::span<std::byte* const> worker_scratch) {
-  bool needs_q8k = false;
-  bool needs_q8x32 = false;
+  const std::size_t band_rows = x_TI.rows <= kStreamTokens ? kStreamBandRows : kBandRows;
   std::size_t bands = 0;
   for (const MatMulTask& task : tasks) {
     TANDEM_CHECK(task.w_OI->cols == x_TI.cols, "weight rows must be as long as the input");
     TANDEM_CHECK(task.y_TO.rows == x_TI.rows && task.y_TO.cols == task.w_OI->rows, "output shape");
     TANDEM_CHECK(x_TI.cols * sizeof(float) <= kScratchBytes,
                  "a decoded row must fit the scratch memory");
-    const MatMulKernel& kernel = table_.matmul[static_cast<std::size_t>(task.w_OI->type)];
-    needs_q8k = needs_q8k || (kernel.run != nullptr && kernel.activation == Activation::kQ8K);
-    needs_q8x32 = needs_q8x32 || (kernel.run != nullptr && kernel.activation == Activation::kQ8_0);
-    bands += (task.w_OI->rows + kBandRows - 1) / kBandRows;
+    bands += Bands(task, band_rows);
   }
-  if (needs_q8k) {
-    Quantize(x_TI, Activation::kQ8K);
+  TANDEM_CHECK(bands <= kBeginMask, "too many rows");
+  Quantize(x_TI, tasks);
+  const std::size_t workers = stretches_.size();
+  for (std::size_t i = 0; i < workers; ++i) {
+    stretches_[i].bands.store(Pack(bands * i / workers, bands * (i + 1) / workers),
+                              std::memory_order_relaxed);
   }
-  if (needs_q8x32) {
-    Quantize(x_TI, Activation::kQ8_0);
-  }
-  pool_.Run(bands, [&](std::size_t band, std::size_t worker) {
-    std::size_t i = 0;
-    for (; band >= (tasks[i].w_OI->rows + kBandRows - 1) / kBandRows; ++i) {
-      band -= (tasks[i].w_OI->rows + kBandRows - 1) / kBandRows;
-    }
-    const std::size_t begin = band * kBandRows;
-    RunBand(x_TI, tasks[i], begin, std::min(tasks[i].w_OI->rows, begin + kBandRows),
-            worker_scratch[worker]);
+  // A stretch is named by the task's number, not by who runs it: a worker that comes late finds its
+  // stretch taken.
+  pool_.Run(std::min(workers, bands), [&](std::size_t stretch, std::size_t worker) {
+    Work(x_TI, tasks, band_rows, stretch, worker_scratch[worker]);
   });
 }
 

@@ -1,9 +1,14 @@
+#include "kernels/cpu/avx2/matmul.h"
+#include "kernels/cpu/avx2/quantize.h"
 #include "kernels/cpu/kernel_table.h"
 
 namespace tandem::cpu {
 
 void InstallAvx2(KernelTable* table) {
   table->name = "avx2";
+
+  InstallAvx2Quantize(table);
+  InstallAvx2MatMul(table);
 }
 
 }  // namespace tandem::cpu

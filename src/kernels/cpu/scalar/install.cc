@@ -29,17 +29,23 @@ double Softplus(double x) {
   return x > 20.0 ? x : std::log1p(std::exp(x));
 }
 
-void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out) {
-  for (std::size_t b = 0; b < n / 256; ++b, x += 256, ++out) {
-    float amax = 0;
-    for (std::size_t i = 0; i < 256; ++i) {
-      amax = std::max(amax, std::fabs(x[i]));
-    }
-    out->d = amax / 127.0F;
-    const float inverse = amax > 0 ? 127.0F / amax : 0.0F;
-    for (std::size_t i = 0; i < 256; ++i) {
-      out->q[i] = static_cast<std::int8_t>(std::nearbyintf(x[i] * inverse));
-    }
+// Rounds n activations to int8 and returns their scale.
+float RoundBlock(const float* x, std::size_t n, std::int8_t* q) {
+  float amax = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    amax = std::max(amax, std::fabs(x[i]));
+  }
+  const bool zero = amax < kTinyActivation;
+  const float inverse = zero ? 0.0F : 127.0F / amax;
+  for (std::size_t i = 0; i < n; ++i) {
+    q[i] = static_cast<std::int8_t>(std::nearbyintf(x[i] * inverse));
+  }
+  return zero ? 0.0F : amax / 127.0F;
+}
+
+void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out, std::size_t slots) {
+  for (std::size_t b = 0; b < n / 256; ++b, x += 256, out += slots) {
+    out->d = RoundBlock(x, 256, out->q);
     for (std::size_t s = 0; s < 16; ++s) {
       int sum = 0;
       for (std::size_t i = 0; i < 16; ++i) {
@@ -47,20 +53,17 @@ void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out) {
       }
       out->sums[s] = static_cast<std::int16_t>(sum);
     }
+    for (std::size_t s = 0; s < 8; ++s) {
+      out->pair_sums[s] = static_cast<std::int16_t>(out->sums[2 * s] + out->sums[2 * s + 1]);
+    }
   }
 }
 
-void QuantizeQ8x32(const float* x, std::size_t n, BlockQ8x32* out) {
-  for (std::size_t b = 0; b < n / 32; ++b, x += 32, ++out) {
-    float amax = 0;
-    for (std::size_t i = 0; i < 32; ++i) {
-      amax = std::max(amax, std::fabs(x[i]));
-    }
-    out->d = amax / 127.0F;
-    const float inverse = amax > 0 ? 127.0F / amax : 0.0F;
+void QuantizeQ8x32(const float* x, std::size_t n, BlockQ8x32* out, std::size_t slots) {
+  for (std::size_t b = 0; b < n / 32; ++b, x += 32, out += slots) {
+    out->d = RoundBlock(x, 32, out->q);
     out->sum = 0;
     for (std::size_t i = 0; i < 32; ++i) {
-      out->q[i] = static_cast<std::int8_t>(std::nearbyintf(x[i] * inverse));
       out->sum += out->q[i];
     }
   }

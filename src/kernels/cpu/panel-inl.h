@@ -1,0 +1,224 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/cpu/kernel_table.h"
+#include "quant/blocks.h"
+
+// Weight blocks, transposed: a panel holds one block of kLanes rows, four codes of one row per
+// 32-bit lane, so that a dot product multiplies one vector of it with four activations of a token
+// in every lane and never adds across lanes. Everything that is one number per row and block is one
+// vector.
+//
+// What all instruction sets compute, bit for bit: with exact integers S = sum_j scale_j sum_i q_i
+// a_i and M = sum_j min_j sum_i a_i per block, acc = fma(d_x, fma(d_w, S, -(dmin_w M)), acc) over
+// the blocks in order. Formats without minima: acc = fma(d_x, d_w S, acc).
+//
+// Included after a vec-inl.h, which defines IntVec, FloatVec and the functions on them.
+
+namespace tandem::cpu {
+namespace {
+
+template <std::size_t kQuads, std::size_t kSubs>
+struct PanelOf {
+  IntVec q[kQuads];      // codes 4 i .. 4 i + 3
+  IntVec scale[kSubs];   // as ScaleOf() gives them
+  IntVec min_pairs[8];   // words: the minima of two neighbouring sub-blocks
+  IntVec bias_pairs[8];  // words: their scales, where codes carry a bias
+  FloatVec d;
+  FloatVec min_d;
+};
+
+inline IntVec LowNibbles(IntVec v) {
+  return And(v, Splat8(15));
+}
+inline IntVec HighNibbles(IntVec v) {
+  return And(ShiftRight32<4>(v), Splat8(15));
+}
+/// kBits bits of each byte from bit kFrom on, moved to bit kTo.
+template <int kBits, int kFrom, int kTo>
+IntVec MoveBits(IntVec v) {
+  const IntVec mask = Splat8(((1 << kBits) - 1) << kTo);
+  if constexpr (kFrom > kTo) {
+    return And(ShiftRight32<kFrom - kTo>(v), mask);
+  } else {
+    return And(ShiftLeft32<kTo - kFrom>(v), mask);
+  }
+}
+
+template <typename Panel>
+void SetScales(IntVec bytes, std::size_t first, Panel* panel) {
+  panel->scale[first] = ScaleOf<0>(bytes);
+  panel->scale[first + 1] = ScaleOf<1>(bytes);
+  panel->scale[first + 2] = ScaleOf<2>(bytes);
+  panel->scale[first + 3] = ScaleOf<3>(bytes);
+}
+
+inline void SetPairs(IntVec bytes, std::size_t first, IntVec* pairs) {
+  pairs[first] = PairOf<0>(bytes);
+  pairs[first + 1] = PairOf<2>(bytes);
+}
+
+/// d, dmin and the packed 6-bit scales and minima that open Q4_K and Q5_K blocks. Source:
+/// get_scale_min_k4 in ggml-quants.c.
+template <typename Panel>
+void SetK4Header(const Quads& head, Panel* panel) {
+  panel->d = HalfOf(head.v[0]);
+  panel->min_d = HalfOf(ShiftRight32<16>(head.v[0]));
+  SetScales(MoveBits<6, 0, 0>(head.v[1]), 0, panel);
+  SetScales(Or(LowNibbles(head.v[3]), MoveBits<2, 6, 4>(head.v[1])), 4, panel);
+  SetPairs(MoveBits<6, 0, 0>(head.v[2]), 0, panel->min_pairs);
+  SetPairs(Or(HighNibbles(head.v[3]), MoveBits<2, 6, 4>(head.v[2])), 2, panel->min_pairs);
+}
+
+/// What the formats below say of themselves: kType is the id in a GGUF file; kMaxCode bounds the
+/// codes (before any sign); kBias is in every code and not in the weight; kSigned codes are int8
+/// where kSignedBias is 0; kMins: the header has minima.
+struct SuperBlock {
+  static constexpr std::size_t kLength = 256;
+  static constexpr std::size_t kQuads = 64;
+  static constexpr std::size_t kSubs = 8;
+  static constexpr int kBias = 0;
+  static constexpr bool kSigned = false;
+  static constexpr bool kMins = false;
+};
+
+struct FormatQ4K : SuperBlock {
+  static constexpr std::size_t kType = 12;
+  using Block = quant::BlockQ4_K;
+  using Panel = PanelOf<kQuads, kSubs>;
+  static constexpr int kMaxCode = 15;
+  static constexpr bool kMins = true;
+
+  static void Expand(const std::uint8_t* p, std::size_t stride, Panel* panel) {
+    SetK4Header(LoadRows(p, stride), panel);
+    for (std::size_t part = 0; part < 8; ++part) {  // 16 bytes each
+      const Quads codes = LoadRows(p + 16 + 16 * part, stride);
+      IntVec* q = panel->q + 16 * (part / 2) + 4 * (part % 2);
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) {
+        q[i] = LowNibbles(codes.v[i]);
+        q[8 + i] = HighNibbles(codes.v[i]);
+      }
+    }
+  }
+};
+
+struct FormatQ5K : SuperBlock {
+  static constexpr std::size_t kType = 13;
+  using Block = quant::BlockQ5_K;
+  using Panel = PanelOf<kQuads, kSubs>;
+  static constexpr int kMaxCode = 31;
+  static constexpr bool kMins = true;
+
+  static void Expand(const std::uint8_t* p, std::size_t stride, Panel* panel) {
+    SetK4Header(LoadRows(p, stride), panel);
+    for (std::size_t half = 0; half < 2; ++half) {  // of each sub-block
+      const Quads fifth = LoadRows(p + 16 + 16 * half, stride);
+      ExpandPair<0>(p + 48 + 16 * half, stride, fifth, panel->q + 4 * half);
+      ExpandPair<1>(p + 80 + 16 * half, stride, fifth, panel->q + 16 + 4 * half);
+      ExpandPair<2>(p + 112 + 16 * half, stride, fifth, panel->q + 32 + 4 * half);
+      ExpandPair<3>(p + 144 + 16 * half, stride, fifth, panel->q + 48 + 4 * half);
+    }
+  }
+
+ private:
+  template <int kPair>
+  static void ExpandPair(const std::uint8_t* p, std::size_t stride, const Quads& fifth, IntVec* q) {
+    const Quads codes = LoadRows(p, stride);
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      q[i] = Or(LowNibbles(codes.v[i]), MoveBits<1, 2 * kPair, 4>(fifth.v[i]));
+      q[8 + i] = Or(HighNibbles(codes.v[i]), MoveBits<1, 2 * kPair + 1, 4>(fifth.v[i]));
+    }
+  }
+};
+
+struct FormatQ6K : SuperBlock {
+  static constexpr std::size_t kType = 14;
+  using Block = quant::BlockQ6_K;
+  static constexpr std::size_t kSubs = 16;
+  using Panel = PanelOf<kQuads, kSubs>;
+  static constexpr int kMaxCode = 63;
+  static constexpr int kBias = 32;
+
+  static void Expand(const std::uint8_t* p, std::size_t stride, Panel* panel) {
+    const Quads scales = LoadRows(p + 192, stride);
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      SetScales(scales.v[i], 4 * i, panel);
+      SetPairs(scales.v[i], 2 * i, panel->bias_pairs);
+    }
+    // Bytes 194 to 209 end with d; a load from 208 would pass the end of the block.
+    panel->d = HalfOf(ShiftRight32<16>(LoadRows(p + 194, stride).v[3]));
+    for (std::size_t part = 0; part < 4; ++part) {
+      const std::size_t half = part / 2;
+      const std::size_t side = part % 2;  // which 16 of 32
+      const Quads low = LoadRows(p + 64 * half + 16 * side, stride);
+      const Quads next = LoadRows(p + 64 * half + 32 + 16 * side, stride);
+      const Quads high = LoadRows(p + 128 + 32 * half + 16 * side, stride);
+      IntVec* q = panel->q + 32 * half + 4 * side;
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) {
+        q[i] = Or(LowNibbles(low.v[i]), MoveBits<2, 0, 4>(high.v[i]));
+        q[8 + i] = Or(LowNibbles(next.v[i]), MoveBits<2, 2, 4>(high.v[i]));
+        q[16 + i] = Or(HighNibbles(low.v[i]), MoveBits<2, 4, 4>(high.v[i]));
+        q[24 + i] = Or(HighNibbles(next.v[i]), MoveBits<2, 6, 4>(high.v[i]));
+      }
+    }
+  }
+};
+
+/// Sums of the activations that minima and biases multiply: sum + pairs . sums.
+template <typename Format>
+IntVec DotSums(const IntVec* pairs, const BlockQ8K& x) {
+  IntVec sum = Splat32(0);
+  if constexpr (Format::kSubs == 16) {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < 8; ++i) {
+      sum = DotPairs(sum, pairs[i], SplatQuad(x.sums + 2 * i));
+    }
+  } else {
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      sum = DotPairs(sum, pairs[i], SplatQuad(x.pair_sums + 2 * i));
+    }
+  }
+  return sum;
+}
+
+constexpr int Log2(int v) {
+  int bits = 0;
+  while (v > 1) {
+    v /= 2;
+    ++bits;
+  }
+  return bits;
+}
+
+/// The block's contribution to one token's kLanes results, after S without any bias is known.
+template <typename Format>
+void FinishSuper(const typename Format::Panel& panel, const BlockQ8K& x, IntVec s, float* acc) {
+  FloatVec block;
+  if constexpr (Format::kMins) {
+    const IntVec m = DotSums<Format>(panel.min_pairs, x);
+    block = MulSub(panel.d, ToFloat(s), Mul(panel.min_d, ToFloat(m)));
+  } else {
+    block = Mul(panel.d, ToFloat(s));
+  }
+  StoreFloats(acc, MulAdd(SplatFloat(x.d), block, LoadFloats(acc)));
+}
+
+/// Takes the codes' bias out of S.
+template <typename Format>
+IntVec RemoveBias(const typename Format::Panel& panel, const BlockQ8K& x, IntVec s) {
+  if constexpr (Format::kBias == 0) {
+    return s;
+  } else {
+    return Sub32(s, ShiftLeft32<Log2(Format::kBias)>(DotSums<Format>(panel.bias_pairs, x)));
+  }
+}
+
+}  // namespace
+}  // namespace tandem::cpu
