@@ -164,7 +164,7 @@ Result<RotaryTable> ReadRotary(WeightReader& reader, const Config& c, std::strin
   return RotaryTable(std::move(inv_freq), std::move(axis), c.attention_factor);
 }
 
-class Phi3 final : public Model {
+class Phi3 final : public Network {
  public:
   Phi3(const Config& config, Weights weights, RotaryTable short_rotary, RotaryTable long_rotary)
       : config_(config),
@@ -314,7 +314,7 @@ void Phi3::FeedForward(Ops& ops, const Layer& layer, Scratch& s, Mat<float> n_TE
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> LoadPhi3(const gguf::File& file) {
+Result<std::unique_ptr<Network>> LoadPhi3(const gguf::File& file) {
   TANDEM_ASSIGN_OR_RETURN(const Config config, ReadConfig(file));
   WeightReader reader(file);
   Weights w;
@@ -333,7 +333,7 @@ Result<std::unique_ptr<Model>> LoadPhi3(const gguf::File& file) {
   TANDEM_ASSIGN_OR_RETURN(RotaryTable long_rotary,
                           ReadRotary(reader, config, "rope_factors_long.weight"));
   w.owned = reader.TakeOwned();
-  return std::unique_ptr<Model>(std::make_unique<Phi3>(
+  return std::unique_ptr<Network>(std::make_unique<Phi3>(
       config, std::move(w), std::move(short_rotary), std::move(long_rotary)));
 }
 

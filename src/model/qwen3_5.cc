@@ -290,7 +290,7 @@ RotaryTable MakeRotary(const Config& c) {
   return RotaryTable(RotaryFrequencies(c.rope_base, c.rotary_dims), std::move(axis), 1.0);
 }
 
-class Qwen35 final : public Model {
+class Qwen35 final : public Network {
  public:
   Qwen35(const Config& config, Weights weights)
       : config_(config), weights_(std::move(weights)), rotary_(MakeRotary(config)) {
@@ -517,7 +517,7 @@ void Qwen35::GatherStates(std::span<const BatchSequence> batch, std::size_t slot
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> LoadQwen35(const gguf::File& file) {
+Result<std::unique_ptr<Network>> LoadQwen35(const gguf::File& file) {
   TANDEM_ASSIGN_OR_RETURN(const Config config, ReadConfig(file));
   WeightReader reader(file);
   Weights w;
@@ -534,7 +534,7 @@ Result<std::unique_ptr<Model>> LoadQwen35(const gguf::File& file) {
     w.layers.push_back(std::move(layer));
   }
   w.owned = reader.TakeOwned();
-  return std::unique_ptr<Model>(std::make_unique<Qwen35>(config, std::move(w)));
+  return std::unique_ptr<Network>(std::make_unique<Qwen35>(config, std::move(w)));
 }
 
 }  // namespace tandem

@@ -1,7 +1,7 @@
 #include <string_view>
 
 #include "base/format.h"
-#include "model/model.h"
+#include "model/network.h"
 #include "model/phi3.h"
 #include "model/qwen3_5.h"
 
@@ -10,7 +10,7 @@ namespace {
 
 struct Architecture {
   std::string_view name;  // general.architecture
-  Result<std::unique_ptr<Model>> (*load)(const gguf::File& file);
+  Result<std::unique_ptr<Network>> (*load)(const gguf::File& file);
 };
 
 constexpr Architecture kArchitectures[] = {
@@ -20,7 +20,7 @@ constexpr Architecture kArchitectures[] = {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> LoadModel(const gguf::ModelFile& file) {
+Result<std::unique_ptr<Network>> LoadNetwork(const gguf::ModelFile& file) {
   TANDEM_ASSIGN_OR_RETURN(const std::string_view name, file.GetString("general.architecture"));
   std::string known;
   for (const Architecture& architecture : kArchitectures) {

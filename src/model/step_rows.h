@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "model/model.h"
+#include "model/network.h"
 #include "tensor/mat.h"
 
 namespace tandem {

@@ -57,9 +57,9 @@ class StepScratch {
 
 /// Weights of one network and its forward pass. Immutable after loading and thread-safe; the file
 /// must outlive it.
-class Model {
+class Network {
  public:
-  virtual ~Model() = default;
+  virtual ~Network() = default;
 
   virtual const ModelInfo& info() const = 0;
 
@@ -93,6 +93,6 @@ class Model {
 /// Loads the network in `file`, whichever registered architecture it is. Unsupported for another
 /// architecture (lists those known), NotFound or Corrupt for missing or misshapen tensors and keys,
 /// each named.
-Result<std::unique_ptr<Model>> LoadModel(const gguf::ModelFile& file);
+Result<std::unique_ptr<Network>> LoadNetwork(const gguf::ModelFile& file);
 
 }  // namespace tandem

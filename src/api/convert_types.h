@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "chat/chat_session.h"
+#include "compare/opened_model.h"
+#include "tandem/tandem.h"
+
+namespace tandem {
+
+/// Between the public types and those of the layers below, which must stay free to change.
+OpenSettings ToSettings(const OpenOptions& options);
+TurnOptions ToTurnOptions(const GenerateOptions& options);
+Event ToEvent(const TurnEvent& event);
+Answer ToAnswer(TurnResult result, std::uint64_t memory_bytes);
+ModelFacts ToFacts(const OpenedModel& opened);
+Conversation ToConversation(const std::vector<Message>& messages);
+
+}  // namespace tandem

@@ -1,0 +1,181 @@
+#include "chat/chat_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/format.h"
+
+namespace tandem {
+
+Status ChatSession::Start(const Conversation& conversation, const TurnOptions& options,
+                          Callback on_event) {
+  const auto start = std::chrono::steady_clock::now();
+  result_ = {};
+  cancelled_ = false;
+  options_ = options;
+  on_event_ = std::move(on_event);
+  TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
+  PromptOptions prompt_options{.think = options.think,
+                               .bos_text = model_.text().bos_text(),
+                               .eos_text = model_.text().eos_text()};
+  TANDEM_ASSIGN_OR_RETURN(
+      prompt_, BuildPrompt(*chat_template, model_.tokenizer(), conversation, prompt_options));
+  result_.thinking = prompt_.starts_in_reasoning;
+  result_.sampling = EffectiveSampling(model_, prompt_, options);
+  TANDEM_RETURN_IF_ERROR(Validate(result_.sampling));
+  sampler_ = std::make_unique<Sampler>(result_.sampling, model_.network().info().vocabulary,
+                                       model_.text().unused_tokens());
+  sampler_->AcceptPrompt(prompt_.ids);
+  splitter_ = std::make_unique<StreamSplitter>(model_.tokenizer(), prompt_.starts_in_reasoning);
+  stops_ = std::make_unique<StopStrings>(options.stop);
+  if (prompt_.ids.size() > engine_.context_tokens()) {
+    return {StatusCode::kInvalidArgument,
+            Format("prompt has {} tokens; the context has room for {}", prompt_.ids.size(),
+                   engine_.context_tokens())};
+  }
+  AlignState(prompt_.ids);
+  result_.prompt_tokens = prompt_.ids.size();
+  result_.reused_tokens = live_.length();
+  // A recurrent state is worth a snapshot where this turn's generation prompt begins.
+  std::size_t end = prompt_.ids.size();
+  if (model_.network().info().recurrent_floats > 0 && !prompt_.borders.empty() &&
+      prompt_.borders.back() > live_.length()) {
+    end = prompt_.borders.back();
+  }
+  result_.first_token = std::chrono::steady_clock::now() - start;
+  return SubmitPart(live_.length(), end);
+}
+
+// Leaves in live_ the longest part of `ids` that need not be read again, at least one token short
+// of all.
+void ChatSession::AlignState(std::span<const TokenId> ids) {
+  const std::size_t prefix = std::min(live_.CommonPrefix(ids), ids.size() - 1);
+  if (live_.CanTruncate(prefix)) {
+    live_.Truncate(prefix);
+    return;
+  }
+  if (snapshot_.has_value() && snapshot_->length() < ids.size() &&
+      snapshot_->CommonPrefix(ids) == snapshot_->length()) {
+    live_ = snapshot_->Fork();
+    return;
+  }
+  live_.Truncate(0);
+}
+
+Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
+  part_begin_ = begin;
+  part_end_ = end;
+  const bool last = end == prompt_.ids.size();
+  request_ = Request();
+  request_.sequence = &live_;
+  request_.prompt.assign(prompt_.ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                         prompt_.ids.begin() + static_cast<std::ptrdiff_t>(end));
+  for (const std::size_t border : prompt_.borders) {
+    if (border > begin && border < end) {
+      request_.borders.push_back(border - begin);
+    }
+  }
+  request_.sampler = last ? sampler_.get() : nullptr;
+  request_.max_tokens = options_.max_tokens == 0 ? engine_.context_tokens() : options_.max_tokens;
+  request_.stop_tokens = model_.text().stop_tokens();
+  request_.cancel = options_.cancel;
+  request_.on_token = [this](TokenId token) { return OnToken(token); };
+  request_.on_progress = [this](std::size_t done, std::size_t total) {
+    // A re-read counts its own rows.
+    const std::size_t extra = total - std::min(total, part_end_ - part_begin_);
+    const TurnEvent event{.kind = TurnEvent::Kind::kPrefill,
+                          .done = part_begin_ + done,
+                          .total = prompt_.ids.size() + extra};
+    cancelled_ = !on_event_(event) || cancelled_;
+  };
+  request_.on_reread = [this](std::size_t tokens) {
+    std::string note = Format(
+        "The conversation is now longer than the length up to which this model reads with its "
+        "short rotary factors; "
+        "its {} tokens are read again with the long ones.",
+        tokens);
+    Emit(TurnEvent::Kind::kNote, note);
+    result_.notes.push_back(std::move(note));
+  };
+  return engine_.Submit(request_);
+}
+
+bool ChatSession::Emit(TurnEvent::Kind kind, std::string_view text) {
+  if (text.empty()) {
+    return !cancelled_;
+  }
+  cancelled_ = !on_event_({.kind = kind, .text = text}) || cancelled_;
+  return !cancelled_;
+}
+
+bool ChatSession::OnToken(TokenId token) {
+  if (request_.generated == 1) {
+    result_.first_token += result_.prefill + request_.prefill_time;
+  }
+  const std::vector<TokenId>& stop = model_.text().stop_tokens();
+  if (std::find(stop.begin(), stop.end(), token) != stop.end()) {
+    return true;
+  }
+  const SplitText piece = splitter_->Push(token);
+  result_.reasoning += piece.reasoning;
+  Emit(TurnEvent::Kind::kReasoning, piece.reasoning);
+  const std::string answer = stops_->Push(piece.answer);
+  result_.answer += answer;
+  Emit(TurnEvent::Kind::kAnswer, answer);
+  return !cancelled_ && !stops_->matched();
+}
+
+void ChatSession::AddTimes() {
+  result_.prefill += request_.prefill_time;
+  result_.decode += request_.decode_time;
+}
+
+bool ChatSession::Advance() {
+  if (cancelled_ && request_.finish == FinishReason::kRunning) {
+    engine_.Cancel(request_);
+  }
+  if (request_.finish == FinishReason::kRunning) {
+    return false;
+  }
+  AddTimes();
+  if (request_.finish != FinishReason::kRead) {
+    return true;
+  }
+  if (part_end_ == prompt_.ids.size()) {
+    return true;
+  }
+  snapshot_.emplace(live_.Fork());
+  const Status submitted = SubmitPart(part_end_, prompt_.ids.size());
+  if (!submitted.ok()) {
+    request_.error = submitted;
+    request_.finish = FinishReason::kError;
+    return true;
+  }
+  return false;
+}
+
+Result<TurnResult> ChatSession::Finish() {
+  TANDEM_CHECK(request_.finish != FinishReason::kRunning, "the turn has not ended");
+  if (request_.finish == FinishReason::kError) {
+    return request_.error;
+  }
+  const SplitText rest = splitter_->Flush();
+  result_.reasoning += rest.reasoning;
+  Emit(TurnEvent::Kind::kReasoning, rest.reasoning);
+  const std::string answer =
+      stops_->matched() ? std::string() : stops_->Push(rest.answer) + stops_->Flush();
+  result_.answer += answer;
+  Emit(TurnEvent::Kind::kAnswer, answer);
+  result_.finish = cancelled_ ? FinishReason::kCancelled : request_.finish;
+  result_.stopped_by_string = stops_->matched();
+  result_.reasoning_tokens = splitter_->reasoning_tokens();
+  result_.answer_tokens = splitter_->answer_tokens();
+  return std::move(result_);
+}
+
+void ChatSession::Reset() {
+  live_.Truncate(0);
+  snapshot_.reset();
+}
+
+}  // namespace tandem

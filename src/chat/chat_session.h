@@ -1,0 +1,109 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "chat/loaded_model.h"
+#include "chat/message.h"
+#include "chat/prompt.h"
+#include "chat/sampling_defaults.h"
+#include "chat/stop_strings.h"
+#include "chat/stream_splitter.h"
+#include "runtime/engine.h"
+
+namespace tandem {
+
+struct TurnOptions {
+  SamplingOverrides sampling;
+  ThinkMode think = ThinkMode::kDefault;
+  std::size_t max_tokens = 2048;  // 0: until the context is full
+  std::vector<std::string> stop;
+  std::uint64_t seed = 0;  // used unless `sampling` sets one
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct TurnEvent {
+  enum class Kind { kPrefill, kReasoning, kAnswer, kNote };
+  Kind kind = Kind::kAnswer;
+  std::string_view text;
+  std::size_t done = 0;
+  std::size_t total = 0;
+};
+
+/// One answer with its counts and the time of the model's own steps.
+struct TurnResult {
+  std::string answer;
+  std::string reasoning;
+  FinishReason finish = FinishReason::kRunning;
+  bool stopped_by_string = false;
+  bool thinking = false;
+  SamplingOptions sampling;  // effective
+  std::vector<std::string> notes;
+  std::size_t prompt_tokens = 0;
+  std::size_t reused_tokens = 0;
+  std::size_t reasoning_tokens = 0;
+  std::size_t answer_tokens = 0;
+  std::chrono::duration<double> first_token{};
+  std::chrono::duration<double> prefill{};
+  std::chrono::duration<double> decode{};
+};
+
+/// One conversation on one engine. A turn is started, then the engine is stepped by whoever owns
+/// it, with Advance after each step, until Advance says that the turn has ended: so several
+/// sessions and several engines can take turns. What the model has read is kept from turn to turn
+/// up to the longest common prefix; a recurrent state cannot go back, so a snapshot from before the
+/// generation prompt (which history never repeats, models.md 8.1) is kept as well. Single-threaded;
+/// model and engine must outlive it.
+class ChatSession {
+ public:
+  using Callback = std::function<bool(const TurnEvent&)>;
+
+  ChatSession(const LoadedModel& model, Engine& engine)
+      : model_(model), engine_(engine), live_(engine.NewSequence()) {}
+  ChatSession(const ChatSession&) = delete;
+  ChatSession& operator=(const ChatSession&) = delete;
+
+  /// Renders and encodes the whole conversation and queues what is not read yet. Errors of
+  /// BuildPrompt, Validate and Engine::Submit; nothing is queued then.
+  Status Start(const Conversation& conversation, const TurnOptions& options, Callback on_event);
+  /// To be called after each step of the engine while a turn runs; true when it has ended.
+  bool Advance();
+  /// The ended turn.
+  Result<TurnResult> Finish();
+  /// Forgets everything that was read.
+  void Reset();
+
+ private:
+  void AlignState(std::span<const TokenId> ids);
+  Status SubmitPart(std::size_t begin, std::size_t end);
+  bool OnToken(TokenId token);
+  bool Emit(TurnEvent::Kind kind, std::string_view text);
+  void AddTimes();
+
+  const LoadedModel& model_;
+  Engine& engine_;
+  Sequence live_;
+  std::optional<Sequence> snapshot_;  // what was read up to the last generation prompt
+
+  // Of the turn under way.
+  Prompt prompt_;
+  TurnOptions options_;
+  Callback on_event_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<StreamSplitter> splitter_;
+  std::unique_ptr<StopStrings> stops_;
+  Request request_;
+  std::size_t part_begin_ = 0;  // of the prompt, for the part that request_ reads
+  std::size_t part_end_ = 0;
+  bool cancelled_ = false;  // by the callback
+  TurnResult result_;
+};
+
+}  // namespace tandem

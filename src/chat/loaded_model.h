@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "gguf/model_file.h"
+#include "model/network.h"
+#include "text/file_tokenizer.h"
+#include "text/template.h"
+
+namespace tandem {
+
+/// A model file with all that a conversation needs of it: network, tokenizer, chat template.
+/// Immutable and thread-safe; engines and sessions made from it must not outlive it.
+class LoadedModel {
+ public:
+  /// Errors of LoadNetwork and FileTokenizer::Read; Corrupt when vocabulary and head differ in
+  /// size.
+  static Result<std::unique_ptr<LoadedModel>> Load(std::unique_ptr<gguf::ModelFile> file);
+
+  const gguf::ModelFile& file() const { return *file_; }
+  const Network& network() const { return *model_; }
+  const text::FileTokenizer& text() const { return *text_; }
+  const text::Tokenizer& tokenizer() const { return text_->tokenizer(); }
+  /// The file's chat template. NotFound when it has none, Corrupt when it cannot be parsed.
+  Result<const text::Template*> chat_template() const;
+  /// The template's text, empty without one.
+  std::string_view template_source() const { return template_source_; }
+
+ private:
+  LoadedModel() = default;
+
+  std::unique_ptr<gguf::ModelFile> file_;
+  std::unique_ptr<Network> model_;
+  std::unique_ptr<text::FileTokenizer> text_;
+  std::string_view template_source_;
+  std::optional<text::Template> template_;
+  Status template_error_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "chat/chat_session.h"
+#include "compare/opened_model.h"
+
+namespace tandem {
+
+/// One column of a comparison: which model, opened how, asked how.
+struct ColumnSpec {
+  std::string model;
+  OpenSettings open;
+  TurnOptions turn;
+};
+
+/// A column's answer, or why there is none, and the memory its engine and model held at the end.
+struct ColumnOutcome {
+  Status error;
+  TurnResult turn;
+  std::uint64_t memory_bytes = 0;
+};
+
+using ColumnCallback = std::function<bool(std::size_t column, const TurnEvent& event)>;
+
+/// Several models on the same conversations: they take turns step by step and never compute at
+/// once. Columns of the same model and opening share its weights, each has an engine of its own.
+/// When memory does not hold all of them, they are opened and run one after the other.
+/// Single-threaded.
+class ConversationRun {
+ public:
+  /// Loads every model once. An error names the model.
+  static Result<std::unique_ptr<ConversationRun>> Open(std::vector<ColumnSpec> columns);
+
+  std::size_t size() const { return columns_.size(); }
+  const OpenedModel& opened(std::size_t column) const { return opened_[column]; }
+  bool together() const { return together_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Answers one conversation with each column, from an empty state.
+  std::vector<ColumnOutcome> Run(const Conversation& conversation, std::uint64_t seed,
+                                 const ColumnCallback& on_event);
+
+ private:
+  /// A column at work.
+  struct Running {
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<ChatSession> session;
+    bool active = false;
+  };
+
+  ConversationRun() = default;
+  Status LoadModels();
+  Status PlanMemoryUse(std::uint64_t available);
+  Status StartColumn(std::size_t column, const Conversation& conversation, std::uint64_t seed,
+                     const ColumnCallback& on_event, Running& running);
+  void StepColumn(std::size_t column, Running& running, ColumnOutcome& outcome);
+
+  std::vector<ColumnSpec> columns_;
+  std::vector<OpenedModel> opened_;
+  bool together_ = true;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,81 @@
+#include "compare/opened_model.h"
+
+#include <algorithm>
+
+#include "base/format.h"
+#include "base/thread_pool.h"
+#include "store/builtin.h"
+
+namespace tandem {
+namespace {
+
+// A default context below this is not worth opening a model for.
+constexpr std::size_t kLeastDefaultContext = 2048;
+
+std::string Bytes(std::uint64_t bytes) {
+  return FormatBytes(static_cast<double>(bytes));
+}
+
+}  // namespace
+
+Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSettings& settings) {
+  OpenedModel opened;
+  opened.name = name;
+  TANDEM_ASSIGN_OR_RETURN(opened.engine.kv, ParseKvType(settings.kv));
+  TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<gguf::ModelFile> file, store::OpenModelFile(name));
+  TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> loaded, LoadedModel::Load(std::move(file)));
+  opened.loaded = std::move(loaded);
+  const std::size_t limit = opened.loaded->network().info().context_length;
+  if (settings.context_tokens > limit) {
+    return Status(StatusCode::kInvalidArgument,
+                  Format("{}: a context of {} tokens is more than the model's limit of {}", name,
+                         settings.context_tokens, limit));
+  }
+  opened.engine.context_tokens = settings.context_tokens;
+  opened.engine.cpu.isa = settings.isa;
+  opened.engine.cpu.threads = settings.threads == 0 ? UsablePhysicalCores() : settings.threads;
+  return opened;
+}
+
+MemoryNeed OpenedModel::Need(std::size_t context_tokens) const {
+  return PlanMemory(loaded->network().info(), {.file_bytes = loaded->file().file_bytes(),
+                                               .context_tokens = context_tokens,
+                                               .kv = engine.kv,
+                                               .step_rows = engine.max_step_rows,
+                                               .threads = engine.cpu.threads});
+}
+
+std::size_t OpenedModel::LeastContext() const {
+  return engine.context_tokens != 0
+             ? engine.context_tokens
+             : std::min(kLeastDefaultContext, loaded->network().info().context_length);
+}
+
+Status OpenedModel::FitContext(std::uint64_t available) {
+  const ModelInfo& info = loaded->network().info();
+  const MemoryNeed least = Need(LeastContext());
+  if (least.total() > available) {
+    return {StatusCode::kOutOfMemory,
+            Format("{}: a context of {} tokens needs {} (weights {}, cache {}, state {}, working "
+                   "memory {}), but {} are "
+                   "available",
+                   name, LeastContext(), Bytes(least.total()), Bytes(least.weights),
+                   Bytes(least.cache), Bytes(least.state), Bytes(least.working), Bytes(available))};
+  }
+  if (engine.context_tokens != 0) {
+    return OkStatus();
+  }
+  const MemoryRequest request{.file_bytes = loaded->file().file_bytes(),
+                              .kv = engine.kv,
+                              .step_rows = engine.max_step_rows,
+                              .threads = engine.cpu.threads};
+  engine.context_tokens = LargestContext(info, request, available);
+  if (engine.context_tokens < info.context_length) {
+    notes.push_back(Format(
+        "{}: context lowered from {} to {} tokens to fit the {} of memory that are available", name,
+        info.context_length, engine.context_tokens, Bytes(available)));
+  }
+  return OkStatus();
+}
+
+}  // namespace tandem

@@ -1,0 +1,99 @@
+#include "plan/memory.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <string>
+
+namespace tandem {
+namespace {
+
+// Per-worker kernel scratch, see kernels/cpu/kernel_table.h; and what the program itself needs
+// (tokenizer, template).
+constexpr std::uint64_t kWorkerBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kProgramBytes = std::uint64_t{60} << 20;
+// Rounded activations: 292 bytes for 256 values in one format, 40 for 32 in the other.
+constexpr double kRoundedBytesPerValue = 292.0 / 256.0 + 40.0 / 32.0;
+
+std::uint64_t ReadNumber(const char* path) {
+  std::ifstream file(path);
+  std::uint64_t value = 0;
+  return file >> value ? value : std::numeric_limits<std::uint64_t>::max();
+}
+
+// The "file" line of memory.stat: page cache charged to the cgroup, which it can give back.
+std::uint64_t CgroupFileBytes() {
+  std::ifstream file("/sys/fs/cgroup/memory.stat");
+  std::string key;
+  std::uint64_t value = 0;
+  while (file >> key >> value) {
+    if (key == "file") {
+      return value;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+MemoryNeed PlanMemory(const ModelInfo& model, const MemoryRequest& request) {
+  const KvLayout layout{.layers = model.kv_layers,
+                        .kv_heads = model.kv_heads,
+                        .head_dim = model.head_dim,
+                        .type = request.kv};
+  const std::uint64_t pages = (request.context_tokens + kKvPageTokens - 1) / kKvPageTokens;
+  MemoryNeed need;
+  need.weights = request.file_bytes;
+  need.cache = pages * layout.page_bytes();
+  // The running state and the snapshot that the next turn starts from.
+  need.state = 2 * sizeof(float) * model.recurrent_floats;
+  const std::uint64_t row =
+      sizeof(float) * model.scratch_floats_per_row +
+      static_cast<std::uint64_t>(kRoundedBytesPerValue * static_cast<double>(model.widest_input));
+  need.working = request.step_rows * row + request.threads * kWorkerBytes +
+                 2 * sizeof(float) * model.vocabulary + kProgramBytes;
+  return need;
+}
+
+std::size_t LargestContext(const ModelInfo& model, MemoryRequest request, std::uint64_t available) {
+  constexpr std::size_t kStep = 256;
+  std::size_t low = 0;
+  std::size_t high = model.context_length / kStep + 1;  // exclusive
+  while (low + 1 < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    request.context_tokens = middle * kStep;
+    if (PlanMemory(model, request).total() <= available) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  request.context_tokens = model.context_length;
+  return PlanMemory(model, request).total() <= available ? model.context_length : low * kStep;
+}
+
+std::uint64_t AvailableMemory() {
+  std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  std::uint64_t kilobytes = 0;
+  std::string unit;
+  while (file >> key >> kilobytes) {
+    std::getline(file, unit);
+    if (key == "MemAvailable:") {
+      available = kilobytes * 1024;
+      break;
+    }
+  }
+  const std::uint64_t limit = ReadNumber("/sys/fs/cgroup/memory.max");
+  if (limit != std::numeric_limits<std::uint64_t>::max()) {
+    const std::uint64_t used = ReadNumber("/sys/fs/cgroup/memory.current");
+    const std::uint64_t held = used == std::numeric_limits<std::uint64_t>::max()
+                                   ? 0
+                                   : used - std::min(used, CgroupFileBytes());
+    available = std::min(available, limit - std::min(limit, held));
+  }
+  return available;
+}
+
+}  // namespace tandem

@@ -1,0 +1,50 @@
+#include "runtime/sequence.h"
+
+#include <algorithm>
+
+namespace tandem {
+namespace {
+
+// One past the largest position so far, on all axes (models.md 7.4).
+std::int32_t NextPosition(std::int32_t next, const RowPosition& position) {
+  return std::max({next, position[0] + 1, position[1] + 1, position[2] + 1});
+}
+
+}  // namespace
+
+Sequence Sequence::Fork() const {
+  Sequence copy(state_.Fork());
+  copy.tokens_ = tokens_;
+  copy.positions_ = positions_;
+  copy.next_position_ = next_position_;
+  return copy;
+}
+
+void Sequence::Truncate(std::size_t length) {
+  state_.Truncate(length);
+  tokens_.resize(length);
+  positions_.resize(length);
+  next_position_ = 0;
+  for (const RowPosition& position : positions_) {
+    next_position_ = NextPosition(next_position_, position);
+  }
+}
+
+std::size_t Sequence::CommonPrefix(std::span<const TokenId> tokens) const {
+  const std::size_t limit = std::min(tokens.size(), tokens_.size());
+  std::size_t i = 0;
+  while (i < limit && tokens[i] == tokens_[i]) {
+    ++i;
+  }
+  return i;
+}
+
+void Sequence::Append(std::span<const TokenId> tokens, std::span<const RowPosition> positions) {
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  positions_.insert(positions_.end(), positions.begin(), positions.end());
+  for (const RowPosition& position : positions) {
+    next_position_ = NextPosition(next_position_, position);
+  }
+}
+
+}  // namespace tandem
