@@ -125,9 +125,10 @@ bool ChatSession::OnToken(TokenId token) {
   return !cancelled_ && !stops_->matched();
 }
 
-void ChatSession::AddTimes() {
+void ChatSession::AddFigures() {
   result_.prefill += request_.prefill_time;
   result_.decode += request_.decode_time;
+  result_.generated_tokens += request_.generated;
 }
 
 bool ChatSession::Advance() {
@@ -137,7 +138,7 @@ bool ChatSession::Advance() {
   if (request_.finish == FinishReason::kRunning) {
     return false;
   }
-  AddTimes();
+  AddFigures();
   if (request_.finish != FinishReason::kRead) {
     return true;
   }

@@ -50,6 +50,7 @@ struct TurnResult {
   std::size_t reused_tokens = 0;
   std::size_t reasoning_tokens = 0;
   std::size_t answer_tokens = 0;
+  std::size_t generated_tokens = 0;  // sampled, control tokens included
   std::chrono::duration<double> first_token{};
   std::chrono::duration<double> prefill{};
   std::chrono::duration<double> decode{};
@@ -85,7 +86,7 @@ class ChatSession {
   Status SubmitPart(std::size_t begin, std::size_t end);
   bool OnToken(TokenId token);
   bool Emit(TurnEvent::Kind kind, std::string_view text);
-  void AddTimes();
+  void AddFigures();
 
   const LoadedModel& model_;
   Engine& engine_;
