@@ -9,7 +9,7 @@ namespace tandem {
 namespace {
 
 TEST(ThreadPool, RunsEveryTaskOnceForEveryPoolSize) {
-  for (const std::size_t threads : {1, 2, 3, 5}) {
+  for (const std::size_t threads : {1U, 2U, 3U, 5U}) {
     ThreadPool pool(threads);
     for (std::size_t tasks = 0; tasks < 40; ++tasks) {
       std::vector<std::atomic<int>> runs(tasks);

@@ -15,17 +15,14 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   options_ = options;
   on_event_ = std::move(on_event);
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
-  PromptOptions prompt_options{.think = options.think,
-                               .bos_text = model_.text().bos_text(),
-                               .eos_text = model_.text().eos_text()};
+  const PromptOptions prompt_options{.think = options.think,
+                                     .bos_text = model_.text().bos_text(),
+                                     .eos_text = model_.text().eos_text(),
+                                     .template_source = model_.template_source()};
   TANDEM_ASSIGN_OR_RETURN(
       prompt_, BuildPrompt(*chat_template, model_.tokenizer(), conversation, prompt_options));
   result_.thinking = prompt_.starts_in_reasoning;
-  result_.sampling = EffectiveSampling(model_, prompt_, options);
-  TANDEM_RETURN_IF_ERROR(Validate(result_.sampling));
-  sampler_ = std::make_unique<Sampler>(result_.sampling, model_.network().info().vocabulary,
-                                       model_.text().unused_tokens());
-  sampler_->AcceptPrompt(prompt_.ids);
+  TANDEM_RETURN_IF_ERROR(SettleSampling(*chat_template, prompt_options));
   splitter_ = std::make_unique<StreamSplitter>(model_.tokenizer(), prompt_.starts_in_reasoning);
   stops_ = std::make_unique<StopStrings>(options.stop);
   if (prompt_.ids.size() > engine_.context_tokens()) {
@@ -44,6 +41,18 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   }
   result_.first_token = std::chrono::steady_clock::now() - start;
   return SubmitPart(live_.length(), end);
+}
+
+Status ChatSession::SettleSampling(const text::Template& chat_template, const PromptOptions& options) {
+  const bool by_default = ThinksByDefault(chat_template, model_.tokenizer(), options);
+  TANDEM_ASSIGN_OR_RETURN(result_.sampling, DefaultSampling(model_.file(), result_.thinking, by_default));
+  result_.sampling.seed = options_.seed;
+  Apply(options_.sampling, result_.sampling);
+  const std::size_t vocabulary = model_.network().info().vocabulary;
+  TANDEM_RETURN_IF_ERROR(Validate(result_.sampling, vocabulary));
+  sampler_ = std::make_unique<Sampler>(result_.sampling, vocabulary, model_.text().unused_tokens());
+  sampler_->AcceptPrompt(prompt_.ids);
+  return OkStatus();
 }
 
 // Leaves in live_ the longest part of `ids` that need not be read again, at least one token short

@@ -11,7 +11,7 @@
 
 #include "base/status.h"
 #include "chat/loaded_model.h"
-#include "chat/message.h"
+#include "chat/conversation.h"
 #include "chat/prompt.h"
 #include "chat/sampling_defaults.h"
 #include "chat/stop_strings.h"
@@ -82,6 +82,7 @@ class ChatSession {
   void Reset();
 
  private:
+  Status SettleSampling(const text::Template& chat_template, const PromptOptions& options);
   void AlignState(std::span<const TokenId> ids);
   Status SubmitPart(std::size_t begin, std::size_t end);
   bool OnToken(TokenId token);

@@ -31,10 +31,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(std::unique_ptr<gguf::Mod
   if (parsed.ok()) {
     loaded->template_.emplace(std::move(parsed).value());
   } else {
-    const text::TemplateError& error = parsed.error();
-    loaded->template_error_ = Status(
-        StatusCode::kCorrupt, Format("{}: chat template: {} at {}:{}: {}", source.name(),
-                                     error.error_class, error.line, error.column, error.message));
+    loaded->template_error_ =
+        Status(StatusCode::kCorrupt,
+               Format("{}: chat template: {}", source.name(), text::Describe(parsed.error())));
   }
   return loaded;
 }

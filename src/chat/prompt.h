@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/token_id.h"
+#include "chat/conversation.h"
+#include "text/template.h"
+#include "text/tokenizer.h"
+
+namespace tandem {
+
+enum class ThinkMode {
+  kDefault,  // the soft switch in the conversation decides, else the template
+  kOn,
+  kOff,
+};
+
+struct PromptOptions {
+  ThinkMode think = ThinkMode::kDefault;
+  std::string bos_text;
+  std::string eos_text;
+  /// Of the template: decides how tools reach it.
+  std::string_view template_source;
+};
+
+/// A conversation as the model is to read it.
+struct Prompt {
+  std::string text;
+  std::vector<TokenId> ids;
+  std::vector<std::size_t> borders;  // index of the first token of each turn, ascending; empty when that cannot be told
+  bool starts_in_reasoning = false;  // the answer begins inside an open think block
+};
+
+/// Renders the conversation and its generation prompt and encodes it: added tokens only where the template wrote them.
+/// The soft switch (TakeSoftSwitch) is applied; without it and with ThinkMode::kDefault `enable_thinking` stays
+/// undefined. InvalidArgument with class, line and column when the template refuses the conversation.
+Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Tokenizer& tokenizer,
+                           Conversation conversation, const PromptOptions& options);
+
+/// Whether an answer begins inside a think block when nothing is said about thinking.
+bool ThinksByDefault(const text::Template& chat_template, const text::Tokenizer& tokenizer,
+                     const PromptOptions& options);
+
+}  // namespace tandem

@@ -1,0 +1,44 @@
+#include "chat/stop_strings.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem {
+
+StopStrings::StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
+  std::erase_if(stops_, [](const std::string& stop) { return stop.empty(); });
+}
+
+std::string StopStrings::Push(std::string_view text) {
+  if (matched_) {
+    return {};
+  }
+  held_ += text;
+  std::size_t first = std::string::npos;
+  for (const std::string& stop : stops_) {
+    first = std::min(first, held_.find(stop));
+  }
+  if (first != std::string::npos) {
+    matched_ = true;
+    std::string shown = held_.substr(0, first);
+    held_.clear();
+    return shown;
+  }
+  // The longest end of the text that begins a stop string stays.
+  std::size_t keep = 0;
+  for (const std::string& stop : stops_) {
+    for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > keep; --n) {
+      if (std::string_view(held_).substr(held_.size() - n) == std::string_view(stop).substr(0, n)) {
+        keep = n;
+        break;
+      }
+    }
+  }
+  std::string shown = held_.substr(0, held_.size() - keep);
+  held_.erase(0, shown.size());
+  return shown;
+}
+
+std::string StopStrings::Flush() { return std::exchange(held_, {}); }
+
+}  // namespace tandem

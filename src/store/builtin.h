@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "gguf/model_file.h"
+
+namespace tandem {
+
+/// The names of the models whose bytes are part of this program, in table order. Empty when it was
+/// built without their files.
+std::vector<std::string> BuiltinModelNames();
+
+/// Whether `name` is a name of the built-in table (letter case does not matter), whether or not its
+/// bytes are part of this build.
+bool IsBuiltinModelName(std::string_view name);
+
+/// Opens what a person calls a model: a built-in name, else the path of a GGUF file. NotFound, with
+/// what could be meant, for a bare name that is neither; otherwise the errors of ModelFile::Open.
+Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_or_path);
+
+}  // namespace tandem
