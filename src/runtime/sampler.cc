@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/check.h"
@@ -15,58 +16,66 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr std::size_t kBlock = 64;
-// The loops over a block have a fixed length and no chain from one element to the next, so that
-// compilers turn them into vector instructions.
-using Block = std::array<float, kBlock>;
+// Four numbers at once, which GCC and Clang compile for every CPU; they do not find it by
+// themselves in these loops.
+constexpr std::size_t kLanes = 4;
+using Floats [[gnu::vector_size(16)]] = float;
+using Words [[gnu::vector_size(16)]] = std::uint32_t;
 
-/// e^x for x <= 0, within 3e-7 of relative error; below -87 it is about 1.6e-38. The same bits
+/// e^x for x <= 0, within 3e-7 of relative error; 0 from -87 down and for NaN. The same bits
 /// whichever C library is there. Cephes' expf: e^x = 2^n e^r with |r| <= log(2)/2, and a polynomial
 /// for e^r.
-inline float ExpOfNegative(float x) {
+inline Floats ExpOfNegative(Floats x) {
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number
-  x = x > -87.0F ? x : -87.0F;
-  const float shifted = x * 1.44269504F + kRound;
-  const float n = shifted - kRound;
-  const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
-  float p = r * 1.9875691500e-4F + 1.3981999507e-3F;
+  const Floats shifted = x * 1.44269504F + kRound;
+  const Floats n = shifted - kRound;
+  const Floats r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
+  Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;
   p = p * r + 8.3334519073e-3F;
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * (r * r) + r + 1.0F;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) +
-                              (std::bit_cast<std::uint32_t>(shifted) << 23));
+  const Words value = std::bit_cast<Words>(p) + (std::bit_cast<Words>(shifted) << 23);
+  return std::bit_cast<Floats>(value & std::bit_cast<Words>(x > -87.0F));
+}
+
+inline float ExpOfNegative(float x) {
+  return ExpOfNegative(Floats{x})[0];
+}
+
+inline Floats LoadFloats(const float* from) {
+  Floats x;
+  std::memcpy(&x, from, sizeof(x));
+  return x;
 }
 
 /// Copies a block of logits, with NaN as -infinity and +infinity as the largest float, and returns
 /// the largest.
 float CopyBlock(const float* from, float* to) {
-  Block max;
-  for (std::size_t i = 0; i < kBlock; ++i) {
-    const float x = from[i] > -kInfinity ? from[i] : -kInfinity;
-    max[i] = x < kLargest ? x : kLargest;
-    to[i] = max[i];
+  const Floats lowest = Floats{} - kInfinity;
+  const Floats highest = Floats{} + kLargest;
+  Floats max = lowest;
+  for (std::size_t i = 0; i < kBlock; i += kLanes) {
+    Floats x = LoadFloats(from + i);
+    x = x > lowest ? x : lowest;
+    x = x < highest ? x : highest;
+    max = x > max ? x : max;
+    std::memcpy(to + i, &x, sizeof(x));
   }
-  for (std::size_t half = kBlock / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) {
-      max[i] = max[i] > max[i + half] ? max[i] : max[i + half];
-    }
-  }
-  return max[0];
+  return std::max(std::max(max[0], max[1]), std::max(max[2], max[3]));
 }
 
 /// The sum of e^(x - max) over a block.
 double SumOfExp(const float* block, float max) {
-  Block sum;
-  for (std::size_t i = 0; i < kBlock; ++i) {
-    sum[i] = ExpOfNegative(block[i] - max);
+  Floats even{};
+  Floats odd{};
+  for (std::size_t i = 0; i < kBlock; i += 2 * kLanes) {
+    even += ExpOfNegative(LoadFloats(block + i) - max);
+    odd += ExpOfNegative(LoadFloats(block + i + kLanes) - max);
   }
-  for (std::size_t half = kBlock / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) {
-      sum[i] += sum[i + half];
-    }
-  }
-  return static_cast<double>(sum[0]);
+  const Floats sum = even + odd;
+  return static_cast<double>((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 }  // namespace
@@ -289,6 +298,7 @@ void Sampler::ApplyTemperature() {
   for (Candidate& c : candidates_) {
     c.weight = ExpOfNegative((c.logit - max) / options_.temperature);
   }
+  std::erase_if(candidates_, [](const Candidate& c) { return c.weight <= 0; });
 }
 
 double Sampler::TotalWeight() const {
