@@ -133,8 +133,8 @@ TEST(Sampler, TopKKeepsTheLargestAndOfEqualOnesTheLowestIds) {
 }
 
 TEST(Sampler, TopKEqualsAFullSortForEverySize) {
-  for (const std::size_t top_k : {1U, 20U, 64U, 100U, 999U}) {
-    std::vector<float> logits = RandomLogits(1000, top_k);
+  for (const std::size_t top_k : {1U, 20U, 64U, 100U, 299U}) {
+    std::vector<float> logits = RandomLogits(300, top_k);
     for (float& x : logits) {
       x = std::round(x);  // many equal ones
     }
@@ -149,7 +149,7 @@ TEST(Sampler, TopKEqualsAFullSortForEverySize) {
     std::sort(order.begin(), order.end());
     // Hot enough that every token that is kept is drawn.
     Sampler sampler({.temperature = 1000, .top_k = top_k}, logits.size(), {});
-    EXPECT_EQ(Keys(Draws(sampler, logits, static_cast<int>(8 * top_k + 100))), order) << top_k;
+    EXPECT_EQ(Keys(Draws(sampler, logits, static_cast<int>(20 * top_k + 100))), order) << top_k;
   }
 }
 
@@ -165,18 +165,18 @@ TEST(Sampler, TopPKeepsTheFewestTokensWithThatMass) {
 }
 
 TEST(Sampler, TopPWithoutTopKEqualsAFullSort) {
-  std::vector<float> logits(5000, 0.0F);
+  std::vector<float> logits(2000, 0.0F);
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    logits[(i * 7) % 5000] = -static_cast<float>(i) * 1e-4F;  // falls slowly: a wide nucleus
+    logits[(i * 7) % 2000] = -static_cast<float>(i) * 2.5e-4F;  // falls slowly: a wide nucleus
   }
   Sampler all({.seed = 1}, logits.size(), {});
   Sampler half({.top_p = 0.5F, .seed = 1}, logits.size(), {});
-  // Mass up to rank n is (1 - e^(-n/10000)) / (1 - e^(-0.5)): half of it at n = 2190.1.
+  // Mass up to rank n is (1 - e^(-n/4000)) / (1 - e^(-0.5)): half of it at n = 876.04.
   const auto counts = Draws(half, logits, 1000);
   for (const auto& [id, count] : counts) {
-    EXPECT_LE(-logits[static_cast<std::size_t>(id)], 2191e-4F) << id;
+    EXPECT_LE(-logits[static_cast<std::size_t>(id)], 877 * 2.5e-4F) << id;
   }
-  EXPECT_GT(counts.size(), 700U);
+  EXPECT_GT(counts.size(), 500U);
   EXPECT_GT(Draws(all, logits, 1000).size(), Draws(half, logits, 1000).size());
 }
 
