@@ -18,8 +18,8 @@ struct Dims {
   std::uint32_t layers = 0;
   std::uint32_t width = 0;
   std::uint32_t ff = 0;
-  std::uint32_t heads = 0;
-  std::uint32_t kv_heads = 0;
+  std::uint32_t heads = 1;
+  std::uint32_t kv_heads = 1;
   std::uint32_t head_dim = 0;
   std::uint32_t context = 0;
   std::uint32_t original_context = 0;

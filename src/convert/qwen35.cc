@@ -298,7 +298,7 @@ Status ExpectMtp(const Dims& d, CheckpointPlanner& planner) {
 
 /// The prefix of the text model's tensors, which depends on the class that wrote the checkpoint.
 std::string FindPrefix(const hf::Checkpoint& checkpoint) {
-  for (const std::string prefix : {"model.language_model.", "language_model.model.", "model."}) {
+  for (std::string prefix : {"model.language_model.", "language_model.model.", "model."}) {
     if (checkpoint.Find(prefix + "embed_tokens.weight") != nullptr) {
       return prefix;
     }

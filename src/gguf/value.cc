@@ -53,7 +53,7 @@ std::optional<R> AsInteger(ValueType type, std::span<const std::byte> bytes) {
       // In two steps: std::in_range refuses character types, which 8-bit integers are here.
       using Wide =
           std::conditional_t<std::is_signed_v<decltype(number)>, std::int64_t, std::uint64_t>;
-      const auto wide = static_cast<Wide>(number);
+      const auto wide = static_cast<Wide>(+number);
       if (std::in_range<R>(wide)) {
         return static_cast<R>(wide);
       }

@@ -18,7 +18,9 @@ class HeaderBuffer {
  public:
   template <typename T>
   void Put(T value) {
-    PutBytes(std::as_bytes(std::span(&value, 1)));
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + sizeof(T));
+    std::memcpy(bytes_.data() + at, &value, sizeof(T));
   }
   void PutBytes(std::span<const std::byte> bytes) {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());

@@ -10,6 +10,10 @@ namespace tandem::hf {
 namespace {
 
 constexpr std::string_view kTextConfig = "text_config";
+// Rotary fields that stand inside an object or beside it, by layout.
+constexpr std::string_view kTheta = "rope_theta";
+constexpr std::string_view kPartial = "partial_rotary_factor";
+constexpr std::string_view kOriginal = "original_max_position_embeddings";
 
 /// Assigns the field to `target` when it is there; an earlier find stays.
 template <typename T, typename Getter>
@@ -85,45 +89,45 @@ Result<std::string> Config::GetStringOr(std::string_view key, std::string_view o
   return value.value_or(std::string(otherwise));
 }
 
+Status Config::ReadNestedRope(const Json& object, std::optional<std::string>& type) {
+  const auto number = [&](std::optional<double>& target, std::string_view key) {
+    return Fill(target, NumberField, object, key, where_);
+  };
+  TANDEM_RETURN_IF_ERROR(Fill(type, StringField, object, "rope_type", where_));
+  TANDEM_RETURN_IF_ERROR(Fill(type, StringField, object, "type", where_));
+  TANDEM_RETURN_IF_ERROR(number(rope_.theta, kTheta));
+  TANDEM_RETURN_IF_ERROR(number(rope_.partial_rotary_factor, kPartial));
+  TANDEM_RETURN_IF_ERROR(number(rope_.factor, "factor"));
+  TANDEM_RETURN_IF_ERROR(number(rope_.attention_factor, "attention_factor"));
+  TANDEM_RETURN_IF_ERROR(number(rope_.extrapolation_factor, "extrapolation_factor"));
+  TANDEM_RETURN_IF_ERROR(number(rope_.beta_fast, "beta_fast"));
+  TANDEM_RETURN_IF_ERROR(number(rope_.beta_slow, "beta_slow"));
+  TANDEM_RETURN_IF_ERROR(
+      Fill(rope_.original_max_position_embeddings, UintField, object, kOriginal, where_));
+  for (const auto& [key, target] : {std::pair("short_factor", &rope_.short_factor),
+                                    std::pair("long_factor", &rope_.long_factor),
+                                    std::pair("mrope_section", &rope_.mrope_section)}) {
+    if (target->empty()) {
+      TANDEM_ASSIGN_OR_RETURN(*target, NumbersField(object, key, where_));
+    }
+  }
+  return OkStatus();
+}
+
+/// Most specific first: the nested objects, then the flat fields of the old layout.
 Status Config::ReadRope() {
   std::optional<std::string> type;
-  // Most specific first: the nested objects, then the flat fields of the old layout.
-  for (const std::string_view nested : {"rope_parameters", "rope_scaling", ""}) {
-    const Json* object = nested.empty() ? nullptr : Find(nested);
-    if (!nested.empty() && object == nullptr) {
-      continue;
-    }
-    const auto holder = [&](std::string_view key) -> const Json& {
-      return nested.empty() ? Holder(key) : *object;
-    };
-    const auto number = [&](std::optional<double>& target, std::string_view key) {
-      return Fill(target, NumberField, holder(key), key, where_);
-    };
-    TANDEM_RETURN_IF_ERROR(number(rope_.theta, "rope_theta"));
-    TANDEM_RETURN_IF_ERROR(number(rope_.partial_rotary_factor, "partial_rotary_factor"));
-    constexpr std::string_view kOriginal = "original_max_position_embeddings";
-    TANDEM_RETURN_IF_ERROR(Fill(rope_.original_max_position_embeddings, UintField,
-                                holder(kOriginal), kOriginal, where_));
-    if (nested.empty()) {
-      continue;
-    }
-    TANDEM_RETURN_IF_ERROR(Fill(type, StringField, *object, "rope_type", where_));
-    TANDEM_RETURN_IF_ERROR(Fill(type, StringField, *object, "type", where_));
-    TANDEM_RETURN_IF_ERROR(number(rope_.factor, "factor"));
-    TANDEM_RETURN_IF_ERROR(number(rope_.attention_factor, "attention_factor"));
-    TANDEM_RETURN_IF_ERROR(number(rope_.extrapolation_factor, "extrapolation_factor"));
-    TANDEM_RETURN_IF_ERROR(number(rope_.beta_fast, "beta_fast"));
-    TANDEM_RETURN_IF_ERROR(number(rope_.beta_slow, "beta_slow"));
-    for (const auto& [key, target] : {std::pair("short_factor", &rope_.short_factor),
-                                      std::pair("long_factor", &rope_.long_factor),
-                                      std::pair("mrope_section", &rope_.mrope_section)}) {
-      if (target->empty()) {
-        TANDEM_ASSIGN_OR_RETURN(*target, NumbersField(*object, key, where_));
-      }
+  for (const std::string_view nested : {"rope_parameters", "rope_scaling"}) {
+    if (const Json* object = Find(nested); object != nullptr) {
+      TANDEM_RETURN_IF_ERROR(ReadNestedRope(*object, type));
     }
   }
   rope_.type = type.value_or("default");
-  return OkStatus();
+  TANDEM_RETURN_IF_ERROR(Fill(rope_.theta, NumberField, Holder(kTheta), kTheta, where_));
+  TANDEM_RETURN_IF_ERROR(
+      Fill(rope_.partial_rotary_factor, NumberField, Holder(kPartial), kPartial, where_));
+  return Fill(rope_.original_max_position_embeddings, UintField, Holder(kOriginal), kOriginal,
+              where_);
 }
 
 Result<Config> Config::FromJson(Json root, std::string where) {

@@ -65,6 +65,7 @@ class Config {
   const Json& Holder(std::string_view key) const;
   Status Missing(std::string_view key) const;
   Status ReadRope();
+  Status ReadNestedRope(const Json& object, std::optional<std::string>& type);
 
   std::string where_;
   Json root_;
