@@ -120,8 +120,8 @@ void DecodeQ6_K(const std::byte* blocks, std::size_t count, float* out) {
     const BlockQ6_K& block = As<BlockQ6_K>(blocks)[b];
     const float d = HalfToFloat(block.d);
     for (std::size_t i = 0; i < BlockQ6_K::kLength; ++i) {
-      const int packed = block.scales[i / 16];
-      const float scale = d * static_cast<float>(packed);
+      const std::size_t sub_block = i / 16;
+      const float scale = d * static_cast<float>(block.scales[sub_block]);
       const std::size_t half = i / 128;
       const std::size_t j = i % 128 / 32;
       const int low = (block.ql[64 * half + 32 * (j % 2) + i % 32] >> (4 * (j / 2))) & 15;

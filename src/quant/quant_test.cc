@@ -92,6 +92,8 @@ TEST(Encode, Q8_0RoundsAsTheReference) {
   values[1] = -0.5F;
   values[2] = 2.5F;
   values[3] = -126.4F;
+  values[4] = 0.49999997F;  // adding a half first would round it up
+  values[5] = -2.5F;
   const std::vector<std::byte> bytes = Encoded("Q8_0", values);
   BlockQ8_0 block{};
   std::memcpy(&block, bytes.data(), sizeof(block));
@@ -100,6 +102,8 @@ TEST(Encode, Q8_0RoundsAsTheReference) {
   EXPECT_EQ(block.qs[1], -1);
   EXPECT_EQ(block.qs[2], 3);
   EXPECT_EQ(block.qs[3], -126);
+  EXPECT_EQ(block.qs[4], 0);
+  EXPECT_EQ(block.qs[5], -3);
 }
 
 TEST(Encode, Q8_0StaysWithinHalfAStep) {
