@@ -49,14 +49,15 @@ struct Content {
   std::vector<PlannedTensor> tensors;
 };
 
-bool IsInteger(gguf::TensorType type) {
+/// Integers and doubles: tables, not weights.
+bool IsPlainTable(gguf::TensorType type) {
   return type >= gguf::TensorType::kI8 && type <= gguf::TensorType::kF64;
 }
 
 Result<gguf::TensorType> TypeFor(const PlannedTensor& tensor, gguf::TensorType wanted) {
   const bool given = !tensor.raw.empty();
-  // Four dimensions are a convolution over pictures; integers are tables.
-  if (given && (IsInteger(tensor.raw_type) || tensor.dims.size() > 3)) {
+  // Four dimensions are a convolution over pictures.
+  if (given && (IsPlainTable(tensor.raw_type) || tensor.dims.size() > 3)) {
     return tensor.raw_type;
   }
   const gguf::TensorType type = ChooseType(tensor.name, tensor.dims, wanted);

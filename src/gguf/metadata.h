@@ -48,8 +48,7 @@ class Metadata {
   /// Whether the key was there.
   bool Remove(std::string_view key);
 
-  /// The value of `key` as a view that the next change of this object invalidates; nothing is
-  /// returned as a nullptr-like Item when absent.
+  /// The item of `key`, or nullptr. The next change of this object invalidates the pointer.
   const Item* Find(std::string_view key) const;
 
   std::span<const Item> items() const { return items_; }
