@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "plan/file_type.h"
+
 namespace tandem {
 namespace {
 
@@ -67,6 +69,11 @@ ThinkMode ToThinkMode(Thinking thinking) {
   return ThinkMode::kDefault;
 }
 
+std::string QuantisationOf(const gguf::File& file) {
+  const Result<std::uint64_t> type = file.GetUint("general.file_type");
+  return type.ok() ? FileTypeName(*type) : "unknown";
+}
+
 }  // namespace
 
 OpenSettings ToSettings(const OpenOptions& options) {
@@ -128,7 +135,7 @@ ModelFacts ToFacts(const OpenedModel& opened) {
   ModelFacts facts;
   facts.name = opened.name;
   facts.architecture = info.architecture;
-  facts.quantisation = QuantisationName(loaded.file());
+  facts.quantisation = QuantisationOf(loaded.file());
   for (const gguf::TensorInfo& tensor : loaded.file().tensors()) {
     facts.parameters += tensor.elements();
   }
@@ -143,6 +150,18 @@ ModelFacts ToFacts(const OpenedModel& opened) {
   facts.has_thinking_switch = loaded.template_source().find("enable_thinking") != std::string_view::npos;
   facts.notes = opened.notes;
   return facts;
+}
+
+Conversation ToConversation(const std::vector<Message>& messages) {
+  Conversation conversation;
+  for (const Message& message : messages) {
+    Json item = {{"role", message.role}, {"content", message.content}};
+    if (!message.reasoning.empty()) {
+      item["reasoning_content"] = message.reasoning;
+    }
+    conversation.messages.push_back(std::move(item));
+  }
+  return conversation;
 }
 
 }  // namespace tandem

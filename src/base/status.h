@@ -3,10 +3,10 @@
 #include "base/check.h"
 #include "tandem/status.h"
 
-/// Returns the Status of `expr` from the enclosing function when it is an error.
+/// Returns what `expr` gives (a Status, or another type with ok()) when it is an error.
 #define TANDEM_RETURN_IF_ERROR(expr)                                      \
   do {                                                                    \
-    if (::tandem::Status tandem_status_ = (expr); !tandem_status_.ok()) { \
+    if (auto tandem_status_ = (expr); !tandem_status_.ok()) {             \
       return tandem_status_;                                              \
     }                                                                     \
   } while (false)

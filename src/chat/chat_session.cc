@@ -113,7 +113,7 @@ bool ChatSession::Emit(TurnEvent::Kind kind, std::string_view text) {
   if (text.empty()) {
     return !cancelled_;
   }
-  cancelled_ = !on_event_({.kind = kind, .text = text}) || cancelled_;
+  cancelled_ = !on_event_({.kind = kind, .text = text, .done = 0, .total = 0}) || cancelled_;
   return !cancelled_;
 }
 

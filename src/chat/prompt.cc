@@ -56,25 +56,6 @@ void MoveToolsIntoSystemMessage(Conversation& conversation) {
   conversation.tools = nullptr;
 }
 
-Result<text::Rendered> Render(const text::Template& chat_template, const Conversation& conversation,
-                              std::optional<bool> thinking, const PromptOptions& options) {
-  Json variables = {{"messages", conversation.messages},
-                    {"add_generation_prompt", true},
-                    {"bos_token", options.bos_text},
-                    {"eos_token", options.eos_text}};
-  if (!conversation.tools.is_null()) {
-    variables["tools"] = conversation.tools;
-  }
-  if (thinking.has_value()) {
-    variables["enable_thinking"] = *thinking;
-  }
-  auto rendered = chat_template.Render(variables, {});
-  if (!rendered.ok()) {
-    return Status(StatusCode::kInvalidArgument, "the chat template refuses this conversation: " + text::Describe(rendered.error()));
-  }
-  return std::move(rendered).value();
-}
-
 // Text up to the last byte, without the white space behind it.
 std::string_view TrimEnd(std::string_view text) {
   const std::size_t last = text.find_last_not_of(" \t\r\n");
@@ -108,8 +89,9 @@ std::vector<std::size_t> FindBorders(const text::Tokenizer& tokenizer, const std
 
 }  // namespace
 
-Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Tokenizer& tokenizer,
-                           Conversation conversation, const PromptOptions& options) {
+text::TemplateResult<text::Rendered> RenderConversation(const text::Template& chat_template, Conversation conversation,
+                                                        const PromptOptions& options,
+                                                        const text::RenderOptions& render) {
   std::optional<bool> thinking = TakeSoftSwitch(conversation);
   if (options.think != ThinkMode::kDefault) {
     thinking = options.think == ThinkMode::kOn;
@@ -117,7 +99,27 @@ Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Toke
   if (!conversation.tools.is_null() && WantsToolsInSystemMessage(options.template_source)) {
     MoveToolsIntoSystemMessage(conversation);
   }
-  TANDEM_ASSIGN_OR_RETURN(text::Rendered rendered, Render(chat_template, conversation, thinking, options));
+  Json variables = {{"messages", std::move(conversation.messages)},
+                    {"add_generation_prompt", true},
+                    {"bos_token", options.bos_text},
+                    {"eos_token", options.eos_text}};
+  if (!conversation.tools.is_null()) {
+    variables["tools"] = std::move(conversation.tools);
+  }
+  if (thinking.has_value()) {
+    variables["enable_thinking"] = *thinking;
+  }
+  return chat_template.Render(variables, render);
+}
+
+Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Tokenizer& tokenizer,
+                           Conversation conversation, const PromptOptions& options) {
+  auto result = RenderConversation(chat_template, std::move(conversation), options);
+  if (!result.ok()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "the chat template refuses this conversation: " + text::Describe(result.error()));
+  }
+  text::Rendered rendered = std::move(result).value();
   std::vector<text::Tokenizer::Span> spans;
   for (const text::RenderedSpan& span : rendered.spans) {
     spans.push_back({std::string_view(rendered.text).substr(span.begin, span.end - span.begin), span.trusted});

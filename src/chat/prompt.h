@@ -34,6 +34,11 @@ struct Prompt {
   bool starts_in_reasoning = false;  // the answer begins inside an open think block
 };
 
+/// Renders the conversation and its generation prompt, the soft switch applied as BuildPrompt does.
+text::TemplateResult<text::Rendered> RenderConversation(const text::Template& chat_template, Conversation conversation,
+                                                        const PromptOptions& options,
+                                                        const text::RenderOptions& render = {});
+
 /// Renders the conversation and its generation prompt and encodes it: added tokens only where the template wrote them.
 /// The soft switch (TakeSoftSwitch) is applied; without it and with ThinkMode::kDefault `enable_thinking` stays
 /// undefined. InvalidArgument with class, line and column when the template refuses the conversation.

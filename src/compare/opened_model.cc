@@ -22,7 +22,7 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
   OpenedModel opened;
   opened.name = name;
   TANDEM_ASSIGN_OR_RETURN(opened.engine.kv, ParseKvType(settings.kv));
-  TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<gguf::ModelFile> file, store::OpenModelFile(name));
+  TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<gguf::ModelFile> file, OpenModelFile(name));
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> loaded, LoadedModel::Load(std::move(file)));
   opened.loaded = std::move(loaded);
   const std::size_t limit = opened.loaded->network().info().context_length;

@@ -219,11 +219,10 @@ bool Engine::Step() {
   logit_rows_.clear();
   std::size_t budget = max_step_rows_;
   // Generating sequences first: one row each keeps every answer flowing while prompts are read.
-  for (const bool decoding : {true, false}) {
-    for (Request* request : active_) {
-      if (Generates(*request) == decoding && budget > 0) {
-        budget -= AddPiece(*request, budget);
-      }
+  std::partition(active_.begin(), active_.end(), [](const Request* r) { return Generates(*r); });
+  for (Request* request : active_) {
+    if (budget > 0) {
+      budget -= AddPiece(*request, budget);
     }
   }
   if (!pieces_.empty()) {

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "cli/command.h"
+
+namespace tandem {
+
+// One function per cmd_*.cc; main.cc lists them in the order of the help text.
+std::unique_ptr<Command> AddConvert(CLI::App& tandem);
+std::unique_ptr<Command> AddDetokenize(CLI::App& tandem);
+std::unique_ptr<Command> AddLogits(CLI::App& tandem);
+std::unique_ptr<Command> AddRender(CLI::App& tandem);
+std::unique_ptr<Command> AddTokenize(CLI::App& tandem);
+std::unique_ptr<Command> AddVersion(CLI::App& tandem);
+
+}  // namespace tandem

@@ -1,0 +1,81 @@
+#include "cli/inspection.h"
+
+#include <array>
+#include <cstdio>
+#include <limits>
+
+#include "base/format.h"
+#include "base/utf8.h"
+#include "io/file.h"
+#include "store/builtin.h"
+
+namespace tandem {
+
+Status CheckUtf8(std::string_view text, std::string_view where) {
+  const std::size_t bad = FindInvalidUtf8(text);
+  if (bad != std::string_view::npos) {
+    return {StatusCode::kCorrupt, Format("{} is not valid UTF-8 at byte {}", where, bad)};
+  }
+  return OkStatus();
+}
+
+Result<std::string> ReadStandardInput() {
+  std::string text;
+  std::array<char, 65536> buffer;
+  while (true) {
+    const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), stdin);
+    text.append(buffer.data(), n);
+    if (n == 0) {
+      break;
+    }
+  }
+  if (std::ferror(stdin) != 0) {
+    return Status(StatusCode::kIo, "cannot read standard input");
+  }
+  TANDEM_RETURN_IF_ERROR(CheckUtf8(text, "standard input"));
+  return text;
+}
+
+Result<ThinkMode> ParseThink(const std::optional<std::string>& value) {
+  if (!value.has_value()) {
+    return ThinkMode::kDefault;
+  }
+  if (*value == "true" || *value == "false") {
+    return *value == "true" ? ThinkMode::kOn : ThinkMode::kOff;
+  }
+  return Status(StatusCode::kInvalidArgument, Format("--think is '{}'; it takes true or false", Printable(*value)));
+}
+
+Result<Conversation> ReadConversationFile(const std::string& path) {
+  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseConversation(text, path);
+}
+
+Result<std::vector<TokenId>> ParseIds(std::string_view json, std::string_view where) {
+  TANDEM_ASSIGN_OR_RETURN(const Json parsed, ParseJson(json, where));
+  if (!parsed.is_array()) {
+    return Status(StatusCode::kInvalidArgument, Format("{}: token ids must be a JSON array of numbers", where));
+  }
+  std::vector<TokenId> ids;
+  ids.reserve(parsed.size());
+  for (std::size_t i = 0; i < parsed.size(); ++i) {
+    const Json& item = parsed[i];
+    const bool fits = item.is_number_integer() && item.get<std::int64_t>() >= 0 &&
+                      item.get<std::int64_t>() <= std::numeric_limits<TokenId>::max();
+    if (!fits) {
+      return Status(StatusCode::kInvalidArgument, Format("{}: entry {} is {}, not a token id", where, i,
+                                                         Printable(item.dump(-1, ' ', false, Json::error_handler_t::replace))));
+    }
+    ids.push_back(item.get<TokenId>());
+  }
+  return ids;
+}
+
+Result<OpenedTokenizer> OpenedTokenizer::Open(const std::string& name_or_path) {
+  OpenedTokenizer opened;
+  TANDEM_ASSIGN_OR_RETURN(opened.file, OpenModelFile(name_or_path));
+  TANDEM_ASSIGN_OR_RETURN(opened.text, text::FileTokenizer::Read(*opened.file));
+  return opened;
+}
+
+}  // namespace tandem

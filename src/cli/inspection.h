@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/token_id.h"
+#include "chat/prompt.h"
+#include "gguf/model_file.h"
+#include "text/file_tokenizer.h"
+
+namespace tandem {
+
+/// All of standard input. Corrupt with the offset when it is not valid UTF-8.
+Result<std::string> ReadStandardInput();
+
+/// `text` itself; Corrupt with the offset when it is not valid UTF-8. `where` names it.
+Status CheckUtf8(std::string_view text, std::string_view where);
+
+/// "true" or "false" of a --think option, kDefault when it is absent.
+Result<ThinkMode> ParseThink(const std::optional<std::string>& value);
+
+/// Reads a file of messages (ParseConversation).
+Result<Conversation> ReadConversationFile(const std::string& path);
+
+/// Token ids from a JSON array. `where` names it in errors.
+Result<std::vector<TokenId>> ParseIds(std::string_view json, std::string_view where);
+
+/// A model file opened for its tokenizer alone: files that hold nothing but a vocabulary will do.
+struct OpenedTokenizer {
+  std::unique_ptr<gguf::ModelFile> file;
+  std::unique_ptr<text::FileTokenizer> text;
+
+  static Result<OpenedTokenizer> Open(const std::string& name_or_path);
+};
+
+}  // namespace tandem

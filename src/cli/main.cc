@@ -1,0 +1,193 @@
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "tandem/version.h"
+
+#include "base/format.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/help_formatter.h"
+#include "cli/suggestion.h"
+
+namespace tandem {
+namespace {
+
+// The verbs, in the order of the help text. A new one is a file cmd_*.cc and a row here.
+constexpr AddCommand kCommands[] = {
+    &AddConvert,
+    &AddLogits,
+    &AddTokenize,
+    &AddDetokenize,
+    &AddRender,
+    &AddVersion,
+};
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  tandem show model.gguf\n"
+    "\n"
+    "'tandem COMMAND --help' explains a command.";
+
+using Commands = std::vector<std::unique_ptr<Command>>;
+
+Commands AddCommands(CLI::App& app) {
+  app.name("tandem");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.get_formatter()->label("Subcommands", "Commands");
+  app.set_help_flag("-h,--help", "Show this help");
+  app.set_version_flag("-v,--version", std::string("tandem " TANDEM_VERSION), "Show the version");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  Commands commands;
+  for (const AddCommand add : kCommands) {
+    commands.push_back(add(app));
+  }
+  for (const std::unique_ptr<Command>& command : commands) {
+    app.get_subcommand(command->app().get_name())->group("Commands");
+  }
+  return commands;
+}
+
+std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::string closest = ClosestName(word, candidates);
+  return closest.empty() ? "" : Format("; did you mean '{}'?", closest);
+}
+
+bool IsCommand(const Commands& commands, std::string_view word) {
+  for (const std::unique_ptr<Command>& command : commands) {
+    if (command->app().get_name() == word) {
+      return true;
+    }
+  }
+  return false;
+}
+
+int UnknownCommand(const Commands& commands, const std::string& word) {
+  std::vector<std::string> names;
+  for (const std::unique_ptr<Command>& command : commands) {
+    names.push_back(command->app().get_name());
+  }
+  PrintError(Format("'{}' is not a command{}", Printable(word), DidYouMean(word, names)));
+  std::fputs("Try 'tandem --help'.\n", stderr);
+  return static_cast<int>(ExitCode::kUsage);
+}
+
+// The verb that was given, or the program itself.
+const CLI::App& ActiveApp(const CLI::App& app) {
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  return parsed.empty() ? app : *parsed.front();
+}
+
+std::string ExtrasMessage(const CLI::App& active, const std::string& word) {
+  if (word.size() < 2 || word[0] != '-') {
+    return Format("'{}' is one argument too many", Printable(word));
+  }
+  std::vector<std::string> names;
+  bool takes_words = false;
+  for (const CLI::Option* option : active.get_options()) {
+    takes_words = takes_words || option->get_positional();
+    for (const std::string& name : option->get_lnames()) {
+      names.push_back("--" + name);
+    }
+  }
+  const std::string name = word.substr(0, word.find('='));
+  const std::string meant = DidYouMean(name, names);
+  const bool explain = takes_words && meant.empty();
+  return Format("unknown option '{}'{}{}", Printable(name), meant,
+                explain ? "; put -- before words that start with a dash" : "");
+}
+
+// What is wrong, in one line.
+std::string ParseMessage(const CLI::App& app, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    const std::vector<std::string> extras = app.remaining(true);
+    if (!extras.empty()) {
+      return ExtrasMessage(ActiveApp(app), extras.front());
+    }
+  }
+  const std::string what = error.what();
+  return what.substr(0, what.find('\n'));
+}
+
+int ParseFailure(const CLI::App& app, const CLI::ParseError& error) {
+  PrintError(ParseMessage(app, error));
+  const CLI::App& active = ActiveApp(app);
+  const std::string verb = &active == &app ? "" : " " + active.get_name();
+  const std::string hint = Format("Try 'tandem{} --help'.\n", verb);
+  std::fputs(hint.c_str(), stderr);
+  return static_cast<int>(ExitCode::kUsage);
+}
+
+ExitCode RunParsed(const Commands& commands) {
+  for (const std::unique_ptr<Command>& command : commands) {
+    if (!command->app().parsed()) {
+      continue;
+    }
+    const Result<ExitCode> result = command->Run();
+    if (result.ok()) {
+      return *result;
+    }
+    PrintError(result.status().message());
+    return result.status().code() == StatusCode::kCancelled ? ExitCode::kInterrupted
+                                                            : ExitCode::kFailure;
+  }
+  return ExitCode::kUsage;
+}
+
+// What was printed may still be in the buffer, and a full disk shows only now.
+int FlushOutput(ExitCode code) {
+  errno = 0;
+  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (failed && code == ExitCode::kSuccess) {
+    PrintError(Format("cannot write to standard output{}{}", errno != 0 ? ": " : "",
+                      errno != 0 ? std::strerror(errno) : ""));
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  return static_cast<int>(code);
+}
+
+int RunProgram(int argc, const char* const* argv) {
+  CLI::App app("Runs Qwen3.5 and Phi-4-mini from GGUF files and compares them side by side.");
+  const Commands commands = AddCommands(app);
+  if (argc < 2) {
+    std::fputs(app.help().c_str(), stderr);
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  if (argv[1][0] != '-' && !IsCommand(commands, argv[1])) {
+    return UnknownCommand(commands, argv[1]);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help and --version
+    app.exit(success);
+    return FlushOutput(ExitCode::kSuccess);
+  } catch (const CLI::ParseError& error) {
+    return ParseFailure(app, error);
+  }
+  return FlushOutput(RunParsed(commands));
+}
+
+}  // namespace
+}  // namespace tandem
+
+int main(int argc, char** argv) {
+  // `tandem ... | head -1` ends quietly, whatever the parent process had set.
+  std::signal(SIGPIPE, SIG_DFL);
+  try {
+    return tandem::RunProgram(argc, argv);
+  } catch (const std::bad_alloc&) {
+    tandem::PrintError("out of memory");
+  } catch (const std::exception& error) {
+    tandem::PrintError(error.what());
+  }
+  return static_cast<int>(tandem::ExitCode::kFailure);
+}
