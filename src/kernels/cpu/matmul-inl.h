@@ -48,56 +48,81 @@ inline void PrefetchRows(const std::uint8_t* p, std::size_t bytes, const void* e
   }
 }
 
-/// Rows [begin, end), at most kBandRows, for tokens [first, first + tokens).
+/// Rows [begin, end), at most kBandRows, and tokens [first, first + tokens) of a product.
+struct Band {
+  std::size_t begin;
+  std::size_t end;
+  std::size_t first;
+  std::size_t tokens;
+  bool stream;  // memory sets the pace
+
+  std::size_t groups() const { return (end - begin + kLanes - 1) / kLanes; }
+};
+
+/// Expands block b of the g-th kLanes rows of the band. rows: room for their blocks.
 template <typename Kernel>
-void RunBand(const MatMulArgs& args, std::size_t begin, std::size_t end, std::size_t first,
-             std::size_t tokens, MatMulScratch<Kernel>* scratch) {
+void ExpandGroup(const MatMulArgs& args, const Band& band, std::size_t b, std::size_t g,
+                 std::uint8_t* rows, typename Kernel::Panel* panel) {
   constexpr std::size_t kBytes = sizeof(typename Kernel::Block);
-  const std::size_t groups = (end - begin + kLanes - 1) / kLanes;
   const std::size_t stride = args.w_row_bytes;
-  const auto* w = static_cast<const std::uint8_t*>(args.w) + begin * stride;
-  const auto* x = static_cast<const typename Kernel::X*>(args.x) + first;
+  const std::size_t row = band.begin + g * kLanes;
+  const std::uint8_t* w = static_cast<const std::uint8_t*>(args.w) + row * stride;
+  if (band.stream) {
+    PrefetchRows(w + kLanes * (stride + b * kBytes), kLanes * kBytes, args.w_end);
+  }
+  if (band.end - row < kLanes) {
+    Gather(w + b * kBytes, stride, band.end - row, kBytes, rows);
+    Kernel::Expand(rows, kBytes, panel);
+  } else {
+    Kernel::Expand(w + b * kBytes, stride, panel);
+  }
+}
+
+inline void StoreBand(const MatMulArgs& args, const Band& band,
+                      const float (*acc)[kMaxTokens][kLanes]) {
+  for (std::size_t t = 0; t < band.tokens; ++t) {
+    float* y = args.y + (band.first + t) * args.y_stride + band.begin;
+    for (std::size_t r = 0; r < band.end - band.begin; ++r) {
+      y[r] = acc[r / kLanes][t][r % kLanes];
+    }
+  }
+}
+
+/// Calls run(band) for all of them. With few tokens kLanes rows at a time, to read memory in order.
+template <typename F>
+void ForBands(const MatMulArgs& args, F run) {
   const bool stream = args.tokens <= kStreamTokens;
-  for (std::size_t g = 0; g < groups; ++g) {
-    __builtin_memset(scratch->acc[g], 0, tokens * sizeof(scratch->acc[g][0]));
+  const std::size_t height = stream ? kLanes : kBandRows;
+  for (std::size_t first = 0; first < args.tokens; first += kMaxTokens) {
+    const std::size_t left = args.tokens - first;
+    const std::size_t tokens = left < kMaxTokens ? left : kMaxTokens;
+    for (std::size_t row = 0; row < args.rows; row += height) {
+      const std::size_t end = row + height < args.rows ? row + height : args.rows;
+      run(Band{row, end, first, tokens, stream});
+    }
+  }
+}
+
+template <typename Kernel>
+void RunBand(const MatMulArgs& args, const Band& band, MatMulScratch<Kernel>* scratch) {
+  const auto* x = static_cast<const typename Kernel::X*>(args.x) + band.first;
+  for (std::size_t g = 0; g < band.groups(); ++g) {
+    __builtin_memset(scratch->acc[g], 0, band.tokens * sizeof(scratch->acc[g][0]));
   }
   for (std::size_t b = 0; b < args.cols / Kernel::kLength; ++b, x += args.x_slots) {
-    for (std::size_t g = 0; g < groups; ++g) {
-      const std::uint8_t* p = w + g * kLanes * stride + b * kBytes;
-      if (stream) {
-        PrefetchRows(w + kLanes * stride + b * kLanes * kBytes, kLanes * kBytes, args.w_end);
-      }
-      const std::size_t rows = end - begin - g * kLanes;
-      if (rows < kLanes) {
-        Gather(p, stride, rows, kBytes, scratch->rows);
-        Kernel::Expand(scratch->rows, kBytes, &scratch->panel);
-      } else {
-        Kernel::Expand(p, stride, &scratch->panel);
-      }
-      Kernel::Dot(scratch->panel, x, tokens, scratch->acc[g][0]);
+    for (std::size_t g = 0; g < band.groups(); ++g) {
+      ExpandGroup<Kernel>(args, band, b, g, scratch->rows, &scratch->panel);
+      Kernel::Dot(scratch->panel, x, band.tokens, scratch->acc[g][0]);
     }
   }
-  for (std::size_t t = 0; t < tokens; ++t) {
-    float* y = args.y + (first + t) * args.y_stride + begin;
-    for (std::size_t r = 0; r < end - begin; ++r) {
-      y[r] = scratch->acc[r / kLanes][t][r % kLanes];
-    }
-  }
+  StoreBand(args, band, scratch->acc);
 }
 
 template <typename Kernel>
 void RunMatMul(const MatMulArgs& args) {
   static_assert(sizeof(MatMulScratch<Kernel>) <= kScratchBytes);
   auto* scratch = static_cast<MatMulScratch<Kernel>*>(args.scratch);
-  for (std::size_t first = 0; first < args.tokens; first += kMaxTokens) {
-    const std::size_t left = args.tokens - first;
-    const std::size_t tokens = left < kMaxTokens ? left : kMaxTokens;
-    const std::size_t height = args.tokens <= kStreamTokens ? kLanes : kBandRows;
-    for (std::size_t row = 0; row < args.rows; row += height) {
-      const std::size_t end = row + height < args.rows ? row + height : args.rows;
-      RunBand<Kernel>(args, row, end, first, tokens, scratch);
-    }
-  }
+  ForBands(args, [&](const Band& band) { RunBand<Kernel>(args, band, scratch); });
 }
 
 }  // namespace
