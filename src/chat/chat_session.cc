@@ -43,9 +43,11 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   return SubmitPart(live_.length(), end);
 }
 
-Status ChatSession::SettleSampling(const text::Template& chat_template, const PromptOptions& options) {
+Status ChatSession::SettleSampling(const text::Template& chat_template,
+                                   const PromptOptions& options) {
   const bool by_default = ThinksByDefault(chat_template, model_.tokenizer(), options);
-  TANDEM_ASSIGN_OR_RETURN(result_.sampling, DefaultSampling(model_.file(), result_.thinking, by_default));
+  TANDEM_ASSIGN_OR_RETURN(result_.sampling,
+                          DefaultSampling(model_.file(), result_.thinking, by_default));
   result_.sampling.seed = options_.seed;
   Apply(options_.sampling, result_.sampling);
   const std::size_t vocabulary = model_.network().info().vocabulary;
@@ -93,6 +95,7 @@ Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
     // A re-read counts its own rows.
     const std::size_t extra = total - std::min(total, part_end_ - part_begin_);
     const TurnEvent event{.kind = TurnEvent::Kind::kPrefill,
+                          .text = {},
                           .done = part_begin_ + done,
                           .total = prompt_.ids.size() + extra};
     cancelled_ = !on_event_(event) || cancelled_;

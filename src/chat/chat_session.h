@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "chat/loaded_model.h"
 #include "chat/conversation.h"
+#include "chat/loaded_model.h"
 #include "chat/prompt.h"
 #include "chat/sampling_defaults.h"
 #include "chat/stop_strings.h"

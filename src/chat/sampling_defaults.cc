@@ -26,7 +26,7 @@ constexpr Recommendation kRecommendations[] = {
 
 struct FileKey {
   std::string_view key;
-  float SamplingOptions::* field;
+  float SamplingOptions::*field;
 };
 
 // The names llama.cpp's converter gives to what generation_config.json holds.
@@ -55,8 +55,10 @@ Status ReadFileKeys(const gguf::File& file, SamplingOptions& options) {
 
 }  // namespace
 
-Result<SamplingOptions> DefaultSampling(const gguf::File& file, bool thinking, bool thinks_by_default) {
-  TANDEM_ASSIGN_OR_RETURN(const std::string_view architecture, file.GetStringOr("general.architecture", ""));
+Result<SamplingOptions> DefaultSampling(const gguf::File& file, bool thinking,
+                                        bool thinks_by_default) {
+  TANDEM_ASSIGN_OR_RETURN(const std::string_view architecture,
+                          file.GetStringOr("general.architecture", ""));
   SamplingOptions options;
   for (const Recommendation& row : kRecommendations) {
     if (row.architecture == architecture && row.thinking == thinking) {
@@ -71,7 +73,8 @@ Result<SamplingOptions> DefaultSampling(const gguf::File& file, bool thinking, b
   }
   const Status valid = Validate(options);
   if (!valid.ok()) {
-    return Status(StatusCode::kCorrupt, Format("{}: general.sampling: {}", file.name(), valid.message()));
+    return Status(StatusCode::kCorrupt,
+                  Format("{}: general.sampling: {}", file.name(), valid.message()));
   }
   return options;
 }

@@ -25,9 +25,11 @@ struct SamplingOverrides {
   std::optional<std::uint64_t> seed;
 };
 
-/// The recommended settings of the file's family for an answer with or without thinking (models.md 8.1, 8.2), replaced
-/// by the file's general.sampling.* where the answer is in the file's own default mode.
-Result<SamplingOptions> DefaultSampling(const gguf::File& file, bool thinking, bool thinks_by_default);
+/// The recommended settings of the file's family for an answer with or without thinking
+/// (models.md 8.1, 8.2), replaced by the file's general.sampling.* where the answer is in the
+/// file's own default mode.
+Result<SamplingOptions> DefaultSampling(const gguf::File& file, bool thinking,
+                                        bool thinks_by_default);
 
 /// `options` with what the caller set.
 void Apply(const SamplingOverrides& overrides, SamplingOptions& options);
