@@ -14,13 +14,22 @@ std::string StopStrings::Push(std::string_view text) {
     return {};
   }
   held_ += text;
-  std::size_t first = std::string::npos;
+  // The match that is complete first wins, so that it does not matter how the text is cut.
+  std::size_t begin = std::string::npos;
+  std::size_t end = std::string::npos;
   for (const std::string& stop : stops_) {
-    first = std::min(first, held_.find(stop));
+    const std::size_t at = held_.find(stop);
+    if (at == std::string::npos) {
+      continue;
+    }
+    if (at + stop.size() < end || (at + stop.size() == end && at < begin)) {
+      begin = at;
+      end = at + stop.size();
+    }
   }
-  if (first != std::string::npos) {
+  if (begin != std::string::npos) {
     matched_ = true;
-    std::string shown = held_.substr(0, first);
+    std::string shown = held_.substr(0, begin);
     held_.clear();
     return shown;
   }
@@ -39,6 +48,8 @@ std::string StopStrings::Push(std::string_view text) {
   return shown;
 }
 
-std::string StopStrings::Flush() { return std::exchange(held_, {}); }
+std::string StopStrings::Flush() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace tandem

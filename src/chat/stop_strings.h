@@ -6,8 +6,8 @@
 
 namespace tandem {
 
-/// Watches streamed text for several stop strings: lets through what can no longer become part of one and holds the
-/// rest back, so that no part of a stop string is ever shown. Single-threaded.
+/// Watches streamed text for several stop strings: lets through what can no longer become part of
+/// one and holds the rest back, so that no part of a stop string is ever shown. Single-threaded.
 class StopStrings {
  public:
   /// Empty strings are ignored.
