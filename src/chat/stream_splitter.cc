@@ -34,87 +34,112 @@ StreamSplitter::StreamSplitter(const text::Tokenizer& tokenizer, bool starts_in_
       open_token_(AddedToken(tokenizer, kOpen)),
       close_token_(AddedToken(tokenizer, kClose)),
       in_reasoning_(starts_in_reasoning),
-      may_open_(true) {}
+      skip_blank_(starts_in_reasoning) {}
 
 void StreamSplitter::Open() {
   in_reasoning_ = true;
-  may_open_ = false;
-  skip_blank_ = true;
-}
-
-void StreamSplitter::Close() {
-  in_reasoning_ = false;
-  may_open_ = false;
+  at_start_ = false;
   skip_blank_ = true;
   blank_.clear();
 }
 
+void StreamSplitter::Close() {
+  in_reasoning_ = false;
+  at_start_ = false;
+  skip_blank_ = true;
+  blank_.clear();
+}
+
+// A second opening tag within the reasoning is content.
+bool StreamSplitter::IsTag(TokenId token) const {
+  return close_token_ == token || (open_token_ == token && (!in_reasoning_ || at_start_));
+}
+
+void StreamSplitter::OnTag(TokenId token, SplitText& out) {
+  Route(decoder_.Flush(), out);
+  const std::string rest = std::exchange(held_, {});
+  if (token == open_token_) {
+    Open();
+    CountPending(true);
+    return;
+  }
+  CountPending(in_reasoning_);
+  if (in_reasoning_) {
+    RouteReasoning(rest, out);
+    Close();
+  }
+}
+
 SplitText StreamSplitter::Push(TokenId token) {
   SplitText out;
-  const bool tag = (open_token_ == token && may_open_) || (close_token_ == token && in_reasoning_);
-  (in_reasoning_ ? reasoning_tokens_ : answer_tokens_) += 1;
-  if (tag) {
-    Route(decoder_.Flush(), out);
-    if (in_reasoning_) {
-      RouteReasoning(std::exchange(held_, {}), out);
-    }
-    if (token == close_token_) {
-      Close();
-    } else {
-      Open();
-    }
+  if (tokenizer_.IsControl(token) && !IsTag(token)) {
     return out;
   }
-  if (tokenizer_.IsControl(token)) {
+  ++pending_;
+  if (IsTag(token)) {
+    OnTag(token, out);
     return out;
   }
+  const bool was_reasoning = in_reasoning_;
   Route(decoder_.Push(token), out);
+  if (!at_start_ || in_reasoning_) {
+    CountPending(was_reasoning || in_reasoning_);
+  }
   return out;
 }
 
-// Text tags count only where the vocabulary has no token for them: spelt out beside one they are content.
-void StreamSplitter::Route(std::string_view text, SplitText& out) {
-  if (text.empty()) {
-    return;
+void StreamSplitter::CountPending(bool reasoning) {
+  (reasoning ? reasoning_tokens_ : answer_tokens_) += std::exchange(pending_, 0);
+}
+
+// At the start: takes an opening tag out of held_. False while it cannot be told whether one comes.
+bool StreamSplitter::SettleStart() {
+  const std::size_t begin = held_.find_first_not_of(kBlank);
+  if (begin == std::string::npos) {
+    return false;
   }
-  held_ += text;
-  const bool watch = in_reasoning_ ? !close_token_.has_value() : may_open_ && !open_token_.has_value();
-  std::string ready;
-  if (!watch) {
-    ready = std::exchange(held_, {});
-  } else if (in_reasoning_) {
-    const std::size_t at = held_.find(kClose);
-    if (at != std::string::npos) {
-      RouteReasoning(held_.substr(0, at), out);
-      const std::string rest = held_.substr(at + kClose.size());
-      held_.clear();
-      Close();
-      Route(rest, out);
-      return;
-    }
-    const std::size_t keep = PartialTag(held_, kClose);
-    ready = held_.substr(0, held_.size() - keep);
-    held_.erase(0, ready.size());
-  } else {
-    const std::size_t begin = std::min(held_.size(), held_.find_first_not_of(kBlank));
+  if (!open_token_.has_value()) {
     const std::string_view start = std::string_view(held_).substr(begin);
     if (start.substr(0, kOpen.size()) == kOpen) {
-      const std::string rest(start.substr(kOpen.size()));
-      held_.clear();
+      held_.erase(0, begin + kOpen.size());
       Open();
-      Route(rest, out);
-      return;
+      return true;
     }
     if (start == kOpen.substr(0, start.size())) {
-      return;  // may still become the tag
+      return false;
     }
-    ready = std::exchange(held_, {});
   }
-  if (in_reasoning_) {
-    RouteReasoning(ready, out);
-  } else {
-    RouteAnswer(ready, out);
+  at_start_ = false;
+  return true;
+}
+
+// Text tags count only where the vocabulary has no token for them: spelt out beside one they are
+// content.
+void StreamSplitter::Route(std::string_view text, SplitText& out) {
+  held_ += text;
+  if (held_.empty() || (at_start_ && !SettleStart())) {
+    return;
   }
+  if (!in_reasoning_) {
+    RouteAnswer(std::exchange(held_, {}), out);
+    return;
+  }
+  if (close_token_.has_value()) {
+    RouteReasoning(std::exchange(held_, {}), out);
+    return;
+  }
+  const std::size_t close = held_.find(kClose);
+  if (close != std::string::npos) {
+    RouteReasoning(held_.substr(0, close), out);
+    const std::string rest = held_.substr(close + kClose.size());
+    held_.clear();
+    Close();
+    RouteAnswer(rest, out);
+    return;
+  }
+  const std::size_t ready = held_.size() - PartialTag(held_, kClose);
+  RouteReasoning(held_.substr(0, ready), out);
+  held_.erase(0, ready);
 }
 
 void StreamSplitter::RouteReasoning(std::string_view text, SplitText& out) {
@@ -122,10 +147,6 @@ void StreamSplitter::RouteReasoning(std::string_view text, SplitText& out) {
     text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlank)));
     skip_blank_ = text.empty();
   }
-  if (text.empty()) {
-    return;
-  }
-  may_open_ = false;
   const std::size_t last = text.find_last_not_of(kBlank);
   if (last == std::string_view::npos) {
     blank_ += text;
@@ -136,20 +157,27 @@ void StreamSplitter::RouteReasoning(std::string_view text, SplitText& out) {
   blank_ = text.substr(last + 1);
 }
 
+// Behind a closing tag whole blank lines are dropped; the indentation of the first line stays.
 void StreamSplitter::RouteAnswer(std::string_view text, SplitText& out) {
-  if (skip_blank_) {
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlank)));
-    skip_blank_ = text.empty();
+  if (!skip_blank_) {
+    out.answer += text;
+    return;
   }
-  if (!text.empty()) {
-    may_open_ = false;
+  blank_ += text;
+  const std::size_t begin = blank_.find_first_not_of(kBlank);
+  if (begin == std::string::npos) {
+    return;
   }
-  out.answer += text;
+  const std::size_t line_end = blank_.substr(0, begin).find_last_of('\n');
+  out.answer += blank_.substr(line_end == std::string::npos ? 0 : line_end + 1);
+  blank_.clear();
+  skip_blank_ = false;
 }
 
 SplitText StreamSplitter::Flush() {
   SplitText out;
   Route(decoder_.Flush(), out);
+  CountPending(in_reasoning_);
   const std::string rest = std::exchange(held_, {});
   if (in_reasoning_) {
     RouteReasoning(rest, out);

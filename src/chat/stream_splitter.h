@@ -16,11 +16,12 @@ struct SplitText {
   std::string answer;
 };
 
-/// Tells the reasoning of an answer from the answer proper while its tokens stream in. Think tags are recognised by
-/// their token where the vocabulary has one, else as text at the start of the answer (Phi-4-mini-reasoning writes them
-/// with ordinary tokens). The tags, one redundant opening tag, the newline after the opening tag and the blank lines
-/// around the closing one are dropped; control tokens are hidden; text comes out in whole characters. Single-threaded;
-/// the tokenizer must outlive it.
+/// Tells the reasoning of an answer from the answer proper while its tokens stream in. Think tags
+/// are recognised by their token where the vocabulary has one, anywhere; else as text, the opening
+/// one only at the start (Phi-4-mini-reasoning writes them with ordinary tokens). Not shown are the
+/// tags, one redundant opening tag, white space at either end of the reasoning, blank lines between
+/// it and the answer, and control tokens. Text comes out in whole characters. Single-threaded; the
+/// tokenizer must outlive it.
 class StreamSplitter {
  public:
   StreamSplitter(const text::Tokenizer& tokenizer, bool starts_in_reasoning);
@@ -29,11 +30,16 @@ class StreamSplitter {
   /// At the end: what was held back.
   SplitText Flush();
 
+  /// Tokens pushed so far, tags with the reasoning, without control tokens.
   std::size_t reasoning_tokens() const { return reasoning_tokens_; }
   std::size_t answer_tokens() const { return answer_tokens_; }
 
  private:
+  bool IsTag(TokenId token) const;
+  void OnTag(TokenId token, SplitText& out);
+  void CountPending(bool reasoning);
   void Route(std::string_view text, SplitText& out);
+  bool SettleStart();
   void RouteReasoning(std::string_view text, SplitText& out);
   void RouteAnswer(std::string_view text, SplitText& out);
   void Open();
@@ -44,10 +50,11 @@ class StreamSplitter {
   std::optional<TokenId> open_token_;
   std::optional<TokenId> close_token_;
   bool in_reasoning_;
-  bool may_open_;            // nothing of the answer was seen yet
-  bool skip_blank_ = true;   // at the start of a part: white space is dropped
-  std::string held_;         // may be the beginning of a tag
-  std::string blank_;        // white space of the reasoning that the closing tag would swallow
+  bool at_start_ = true;     // only white space so far: an opening tag may follow
+  bool skip_blank_ = false;  // at the start of a part whose leading white space is not shown
+  std::string held_;         // may be the beginning of a tag, or white space at the start
+  std::string blank_;        // white space that the end of its part would swallow
+  std::size_t pending_ = 0;  // tokens whose part is not known yet
   std::size_t reasoning_tokens_ = 0;
   std::size_t answer_tokens_ = 0;
 };
