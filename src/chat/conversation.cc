@@ -28,7 +28,26 @@ Status CheckContent(const Json& content, std::string_view where, std::size_t ind
 }
 
 // OpenAI clients send arguments as a string that holds JSON; templates iterate an object.
-Status ParseArguments(Json& message, std::string_view where, std::size_t index) {
+Status ParseArguments(Json& call) {
+  Json& function =
+      call.contains("function") && call["function"].is_object() ? call["function"] : call;
+  const auto arguments = function.find("arguments");
+  if (arguments == function.end() || !arguments->is_string()) {
+    return OkStatus();
+  }
+  const std::string& text = arguments->get_ref<const std::string&>();
+  Json parsed = Json::object();  // what clients send as "" for a call without arguments
+  if (text.find_first_not_of(" \t\r\n") != std::string::npos) {
+    TANDEM_ASSIGN_OR_RETURN(parsed, ParseJson(text, "\"arguments\""));
+  }
+  if (!parsed.is_object()) {
+    return {StatusCode::kInvalidArgument, "\"arguments\" must hold a JSON object"};
+  }
+  *arguments = std::move(parsed);
+  return OkStatus();
+}
+
+Status CheckToolCalls(Json& message, std::string_view where, std::size_t index) {
   const auto calls = message.find("tool_calls");
   if (calls == message.end() || calls->is_null()) {
     return OkStatus();
@@ -36,20 +55,15 @@ Status ParseArguments(Json& message, std::string_view where, std::size_t index) 
   if (!calls->is_array()) {
     return Bad(where, index, "\"tool_calls\" must be a list");
   }
-  for (Json& call : *calls) {
+  for (std::size_t i = 0; i < calls->size(); ++i) {
+    Json& call = (*calls)[i];
     if (!call.is_object()) {
-      return Bad(where, index, "every entry of \"tool_calls\" must be an object");
+      return Bad(where, index, Format("\"tool_calls\"[{}] must be an object", i));
     }
-    Json& function = call.contains("function") && call["function"].is_object() ? call["function"] : call;
-    const auto arguments = function.find("arguments");
-    if (arguments == function.end() || !arguments->is_string()) {
-      continue;
-    }
-    Result<Json> parsed = ParseJson(arguments->get_ref<const std::string&>(), "tool call arguments");
+    const Status parsed = ParseArguments(call);
     if (!parsed.ok()) {
-      return Bad(where, index, parsed.status().message());
+      return Bad(where, index, Format("\"tool_calls\"[{}]: {}", i, parsed.message()));
     }
-    *arguments = std::move(parsed).value();
   }
   return OkStatus();
 }
@@ -60,7 +74,8 @@ struct SwitchWord {
   std::string_view word;
   bool thinking;
 };
-constexpr std::array<SwitchWord, 3> kSwitchWords = {{{"/no_think", false}, {"/nothink", false}, {"/think", true}}};
+constexpr std::array<SwitchWord, 3> kSwitchWords = {
+    {{"/no_think", false}, {"/nothink", false}, {"/think", true}}};
 
 std::optional<bool> SwitchOf(std::string_view word) {
   for (const SwitchWord& row : kSwitchWords) {
@@ -92,9 +107,11 @@ std::optional<bool> TakeLast(std::string& text) {
   }
   const std::size_t space = text.find_last_of(kSpace, last);
   const std::size_t begin = space == std::string::npos ? 0 : space + 1;
-  const std::optional<bool> found = SwitchOf(std::string_view(text).substr(begin, last + 1 - begin));
+  const std::optional<bool> found =
+      SwitchOf(std::string_view(text).substr(begin, last + 1 - begin));
   if (found.has_value()) {
-    const std::size_t kept = begin == 0 ? std::string::npos : text.find_last_not_of(kSpace, begin - 1);
+    const std::size_t kept =
+        begin == 0 ? std::string::npos : text.find_last_not_of(kSpace, begin - 1);
     text.erase(kept == std::string::npos ? 0 : kept + 1);
   }
   return found;
@@ -104,7 +121,7 @@ bool IsTextPart(const Json& part) {
   return part.is_object() && part.contains("text") && part["text"].is_string();
 }
 
-// The texts of a message, in order.
+// The texts of a message that hold a word, in order.
 std::vector<std::string*> TextsOf(Json& message) {
   std::vector<std::string*> texts;
   Json& content = message["content"];
@@ -119,17 +136,28 @@ std::vector<std::string*> TextsOf(Json& message) {
       }
     }
   }
+  std::erase_if(texts, [](const std::string* text) {
+    return text->find_first_not_of(kSpace) == std::string::npos;
+  });
   return texts;
 }
 
 }  // namespace
+
+std::string_view RoleOf(const Json& message) {
+  const auto role = message.find("role");  // none in what is not an object
+  return role != message.end() && role->is_string()
+             ? std::string_view(role->get_ref<const std::string&>())
+             : std::string_view();
+}
 
 Result<Conversation> ParseConversation(std::string_view json, std::string_view where) {
   TANDEM_ASSIGN_OR_RETURN(Json parsed, ParseJson(json, where));
   Conversation conversation;
   if (parsed.is_object()) {
     if (!parsed.contains("messages")) {
-      return Status(StatusCode::kInvalidArgument, Format("{}: the object has no \"messages\"", where));
+      return Status(StatusCode::kInvalidArgument,
+                    Format("{}: the object has no \"messages\"", where));
     }
     if (parsed.contains("tools")) {
       conversation.tools = std::move(parsed["tools"]);
@@ -156,7 +184,7 @@ Result<Conversation> ParseConversation(std::string_view json, std::string_view w
     } else if (!message.contains("tool_calls")) {
       return Bad(where, i, "\"content\" is missing");
     }
-    TANDEM_RETURN_IF_ERROR(ParseArguments(message, where, i));
+    TANDEM_RETURN_IF_ERROR(CheckToolCalls(message, where, i));
   }
   conversation.messages = std::move(parsed);
   return conversation;
@@ -165,7 +193,7 @@ Result<Conversation> ParseConversation(std::string_view json, std::string_view w
 std::optional<bool> TakeSoftSwitch(Conversation& conversation) {
   std::optional<bool> decided;
   for (Json& message : conversation.messages) {
-    if (message.value("role", "") != "user" || !message.contains("content")) {
+    if (RoleOf(message) != "user" || !message.contains("content")) {
       continue;
     }
     const std::vector<std::string*> texts = TextsOf(message);
