@@ -7,9 +7,12 @@
 namespace tandem {
 namespace {
 
-bool Contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool Contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
-// JSON as Python's json.dumps writes it with ensure_ascii off: ", " and ": " between, keys in order.
+// JSON as Python's json.dumps writes it with ensure_ascii off: ", " and ": " between, keys in
+// order.
 void Dump(const Json& value, std::string& out) {
   if (value.is_object()) {
     out += '{';
@@ -33,25 +36,31 @@ void Dump(const Json& value, std::string& out) {
   }
 }
 
-// Templates of the Phi family read the tools of the system message, as text, and ignore the variable of that name
-// (models.md 8.2).
-bool WantsToolsInSystemMessage(std::string_view source) {
-  const bool of_message = Contains(source, "message['tools']") || Contains(source, "message[\"tools\"]") ||
-                          Contains(source, "message.tools");
-  const bool of_variable = Contains(source, "if tools") || Contains(source, "in tools") || Contains(source, "tools |");
-  return of_message && !of_variable;
+// Templates of the Phi family read the tools of the system message, as text, and ignore the
+// variable of that name (models.md 8.2).
+bool WantsToolsInSystemMessage(const text::Template& chat_template, std::string_view source) {
+  const bool of_message = Contains(source, "['tools']") || Contains(source, "[\"tools\"]") ||
+                          Contains(source, ".tools");
+  return of_message && !chat_template.Mentions("tools");
+}
+
+// The first system message, put in front of all when there is none.
+Json& SystemMessage(Json& messages) {
+  for (Json& message : messages) {
+    if (RoleOf(message) == "system") {
+      return message;
+    }
+  }
+  Json system = {{"role", "system"}, {"content", "You are a helpful assistant with some tools."}};
+  return *messages.insert(messages.begin(), std::move(system));
 }
 
 void MoveToolsIntoSystemMessage(Conversation& conversation) {
-  std::string tools;
-  Dump(conversation.tools, tools);
-  Json& messages = conversation.messages;
-  if (messages.empty() || messages.front().value("role", "") != "system") {
-    Json system = {{"role", "system"}, {"content", "You are a helpful assistant with some tools."}};
-    messages.insert(messages.begin(), std::move(system));
-  }
-  if (!messages.front().contains("tools")) {
-    messages.front()["tools"] = std::move(tools);
+  Json& system = SystemMessage(conversation.messages);
+  if (!system.contains("tools") || system["tools"].is_null()) {
+    std::string tools;
+    Dump(conversation.tools, tools);
+    system["tools"] = std::move(tools);
   }
   conversation.tools = nullptr;
 }
@@ -68,20 +77,25 @@ bool EndsInThinkBlock(std::string_view text) {
   return trimmed.size() >= kOpen.size() && trimmed.substr(trimmed.size() - kOpen.size()) == kOpen;
 }
 
-// A turn begins with a control token: the first of the prompt, and every later one that opens a turn as the first one
-// does in ChatML (the same token), or that follows the end of a turn.
-std::vector<std::size_t> FindBorders(const text::Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+// The last control token opens the answer, so the one before it ended a turn, and each control
+// token that follows such an end opens a turn, as does the first of the prompt. In ChatML both are
+// one token each; Phi's openers differ by role.
+std::vector<std::size_t> FindBorders(const text::Tokenizer& tokenizer,
+                                     const std::vector<TokenId>& ids) {
+  std::vector<std::size_t> controls;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (tokenizer.IsControl(ids[i])) {
+      controls.push_back(i);
+    }
+  }
   std::vector<std::size_t> borders;
-  if (ids.empty() || !tokenizer.IsControl(ids.front())) {
+  if (controls.size() < 2 || controls.front() != 0) {
     return borders;
   }
-  const std::string_view opener = tokenizer.TokenBytes(ids.front());
-  const bool chat_ml = opener == "<|im_start|>";
-  const std::optional<TokenId> end = tokenizer.Find("<|end|>");
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const bool after_end = i > 0 && end.has_value() && ids[i - 1] == *end;
-    if (chat_ml ? ids[i] == ids.front() : i == 0 || (after_end && tokenizer.IsControl(ids[i]))) {
-      borders.push_back(i);
+  const TokenId turn_end = ids[controls[controls.size() - 2]];
+  for (std::size_t k = 0; k < controls.size(); ++k) {
+    if (k == 0 || ids[controls[k - 1]] == turn_end) {
+      borders.push_back(controls[k]);
     }
   }
   return borders;
@@ -89,14 +103,16 @@ std::vector<std::size_t> FindBorders(const text::Tokenizer& tokenizer, const std
 
 }  // namespace
 
-text::TemplateResult<text::Rendered> RenderConversation(const text::Template& chat_template, Conversation conversation,
+text::TemplateResult<text::Rendered> RenderConversation(const text::Template& chat_template,
+                                                        Conversation conversation,
                                                         const PromptOptions& options,
                                                         const text::RenderOptions& render) {
   std::optional<bool> thinking = TakeSoftSwitch(conversation);
   if (options.think != ThinkMode::kDefault) {
     thinking = options.think == ThinkMode::kOn;
   }
-  if (!conversation.tools.is_null() && WantsToolsInSystemMessage(options.template_source)) {
+  if (!conversation.tools.is_null() &&
+      WantsToolsInSystemMessage(chat_template, options.template_source)) {
     MoveToolsIntoSystemMessage(conversation);
   }
   Json variables = {{"messages", std::move(conversation.messages)},
@@ -122,7 +138,8 @@ Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Toke
   text::Rendered rendered = std::move(result).value();
   std::vector<text::Tokenizer::Span> spans;
   for (const text::RenderedSpan& span : rendered.spans) {
-    spans.push_back({std::string_view(rendered.text).substr(span.begin, span.end - span.begin), span.trusted});
+    spans.push_back(
+        {std::string_view(rendered.text).substr(span.begin, span.end - span.begin), span.trusted});
   }
   Prompt prompt;
   prompt.ids = tokenizer.Encode(spans);

@@ -30,18 +30,21 @@ struct PromptOptions {
 struct Prompt {
   std::string text;
   std::vector<TokenId> ids;
-  std::vector<std::size_t> borders;  // index of the first token of each turn, ascending; empty when that cannot be told
+  std::vector<std::size_t>
+      borders;  // index of the first token of each turn, ascending; empty when that cannot be told
   bool starts_in_reasoning = false;  // the answer begins inside an open think block
 };
 
 /// Renders the conversation and its generation prompt, the soft switch applied as BuildPrompt does.
-text::TemplateResult<text::Rendered> RenderConversation(const text::Template& chat_template, Conversation conversation,
+text::TemplateResult<text::Rendered> RenderConversation(const text::Template& chat_template,
+                                                        Conversation conversation,
                                                         const PromptOptions& options,
                                                         const text::RenderOptions& render = {});
 
-/// Renders the conversation and its generation prompt and encodes it: added tokens only where the template wrote them.
-/// The soft switch (TakeSoftSwitch) is applied; without it and with ThinkMode::kDefault `enable_thinking` stays
-/// undefined. InvalidArgument with class, line and column when the template refuses the conversation.
+/// Renders the conversation and its generation prompt and encodes it: added tokens only where the
+/// template wrote them. The soft switch (TakeSoftSwitch) is applied; without it and with
+/// ThinkMode::kDefault `enable_thinking` stays undefined. InvalidArgument with class, line and
+/// column when the template refuses the conversation.
 Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Tokenizer& tokenizer,
                            Conversation conversation, const PromptOptions& options);
 
