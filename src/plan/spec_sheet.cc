@@ -47,8 +47,7 @@ std::optional<BlockName> SplitBlockName(std::string_view name) {
   }
   BlockName block;
   const char* end = name.data() + name.size();
-  const auto [after, error] =
-      std::from_chars(name.data() + kPrefix.size(), end, block.index);
+  const auto [after, error] = std::from_chars(name.data() + kPrefix.size(), end, block.index);
   if (error != std::errc() || after == end || *after != '.') {
     return std::nullopt;
   }
@@ -236,7 +235,8 @@ Result<std::size_t> CountAttentionLayers(const gguf::File& file, const ShapeRead
     const auto end = recurrent.begin() + static_cast<std::ptrdiff_t>(listed);
     return layers - static_cast<std::size_t>(std::count(recurrent.begin(), end, true));
   }
-  TANDEM_ASSIGN_OR_RETURN(const std::size_t interval, reader.NumberOr("full_attention_interval", 4));
+  TANDEM_ASSIGN_OR_RETURN(const std::size_t interval,
+                          reader.NumberOr("full_attention_interval", 4));
   return interval == 0 ? layers : layers / interval;
 }
 

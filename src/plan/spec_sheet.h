@@ -62,7 +62,7 @@ struct SpecSheet {
   std::size_t tensor_count = 0;
   std::uint64_t parameters = 0;
   std::uint64_t weight_bytes = 0;
-  std::size_t vocabulary = 0;  // tokens in its list
+  std::size_t vocabulary = 0;             // tokens in its list
   std::vector<ComponentSize> components;  // those that are there, in a fixed order
   std::vector<FormatShare> formats;       // largest first
   std::optional<NetworkShape> shape;      // nothing for an architecture that Tandem does not run
@@ -71,8 +71,8 @@ struct SpecSheet {
   std::vector<SpecialToken> special_tokens;
 };
 
-/// Reads the sheet of any GGUF file. Corrupt when a key that it needs is missing or of another kind,
-/// or when numbers of the file contradict each other.
+/// Reads the sheet of any GGUF file. Corrupt when a key that it needs is missing or of another
+/// kind, or when numbers of the file contradict each other.
 Result<SpecSheet> ReadSpecSheet(const gguf::ModelFile& file);
 
 }  // namespace tandem
