@@ -64,6 +64,16 @@ std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
   return takes_value ? " " + option->get_type_name() : "";
 }
 
+std::string HelpFormatter::make_option_usage(const CLI::Option* option) const {
+  const std::string name = option->get_name(true, false);
+  const int most = option->get_expected_max();
+  const std::string first = option->get_required() ? name : Format("[{}]", name);
+  if (most >= CLI::detail::expected_max_vector_size) {
+    return option->get_required() ? name + "..." : Format("[{}...]", name);
+  }
+  return most > 1 ? Format("{} [{}]", first, name) : first;
+}
+
 std::string HelpFormatter::make_option_desc(const CLI::Option* option) const {
   return BreakLines(option->get_description(), kPageColumns - kNameColumns, "\n");
 }

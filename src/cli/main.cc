@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -23,11 +24,12 @@ namespace {
 
 // The verbs, in the order of the help text. A new one is a file cmd_*.cc and a row here.
 constexpr AddCommand kCommands[] = {
+    &AddShow,
     &AddConvert,
-    &AddLogits,
     &AddTokenize,
     &AddDetokenize,
     &AddRender,
+    &AddLogits,
     &AddVersion,
 };
 
@@ -62,20 +64,15 @@ std::string DidYouMean(const std::string& word, const std::vector<std::string>& 
   return closest.empty() ? "" : Format("; did you mean '{}'?", closest);
 }
 
-bool IsCommand(const Commands& commands, std::string_view word) {
-  for (const std::unique_ptr<Command>& command : commands) {
-    if (command->app().get_name() == word) {
-      return true;
-    }
-  }
-  return false;
-}
-
-int UnknownCommand(const Commands& commands, const std::string& word) {
+std::vector<std::string> CommandNames(const Commands& commands) {
   std::vector<std::string> names;
   for (const std::unique_ptr<Command>& command : commands) {
     names.push_back(command->app().get_name());
   }
+  return names;
+}
+
+int UnknownCommand(const std::string& word, const std::vector<std::string>& names) {
   PrintError(Format("'{}' is not a command{}", Printable(word), DidYouMean(word, names)));
   std::fputs("Try 'tandem --help'.\n", stderr);
   return static_cast<int>(ExitCode::kUsage);
@@ -162,8 +159,10 @@ int RunProgram(int argc, const char* const* argv) {
     std::fputs(app.help().c_str(), stderr);
     return static_cast<int>(ExitCode::kUsage);
   }
-  if (argv[1][0] != '-' && !IsCommand(commands, argv[1])) {
-    return UnknownCommand(commands, argv[1]);
+  const std::string verb = argv[1];
+  const std::vector<std::string> names = CommandNames(commands);
+  if (!verb.starts_with('-') && std::find(names.begin(), names.end(), verb) == names.end()) {
+    return UnknownCommand(verb, names);
   }
   try {
     app.parse(argc, argv);

@@ -1,8 +1,8 @@
 #include "cli/text_layout.h"
 
-#include <algorithm>
-
 #include <utf8proc.h>
+
+#include <algorithm>
 
 #include "base/utf8.h"
 

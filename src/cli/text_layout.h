@@ -21,7 +21,8 @@ Cluster FirstCluster(std::string_view text);
 /// The cells that one line of text takes.
 std::size_t TextCells(std::string_view line);
 
-/// `line` in exactly `cells` cells: cut with "…" when it is longer, filled with spaces when shorter.
+/// `line` in exactly `cells` cells: cut with "…" when it is longer, filled with spaces when
+/// shorter.
 std::string FitText(std::string_view line, std::size_t cells);
 /// As FitText, with the spaces in front.
 std::string FitTextRight(std::string_view line, std::size_t cells);
