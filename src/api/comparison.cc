@@ -21,8 +21,9 @@ Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) {
   }
   std::vector<ColumnSpec> specs;
   for (const CompareColumn& column : columns) {
-    specs.push_back(
-        {.model = column.model, .open = ToSettings(column.open), .turn = ToTurnOptions(column.options)});
+    specs.push_back({.model = column.model,
+                     .open = ToSettings(column.open),
+                     .turn = ToTurnOptions(column.options)});
   }
   auto impl = std::make_unique<Impl>();
   impl->columns = std::move(columns);
@@ -30,9 +31,15 @@ Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) {
   return Comparison(std::move(impl));
 }
 
-const std::vector<CompareColumn>& Comparison::columns() const { return impl_->columns; }
-bool Comparison::together() const { return impl_->run->together(); }
-const std::vector<std::string>& Comparison::notes() const { return impl_->run->notes(); }
+const std::vector<CompareColumn>& Comparison::columns() const {
+  return impl_->columns;
+}
+bool Comparison::together() const {
+  return impl_->run->together();
+}
+const std::vector<std::string>& Comparison::notes() const {
+  return impl_->run->notes();
+}
 
 std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, std::uint64_t seed,
                                           const CompareCallback& on_event) {

@@ -77,7 +77,10 @@ std::string QuantisationOf(const gguf::File& file) {
 }  // namespace
 
 OpenSettings ToSettings(const OpenOptions& options) {
-  return {.context_tokens = options.context_tokens, .threads = options.threads, .isa = options.isa, .kv = options.kv};
+  return {.context_tokens = options.context_tokens,
+          .threads = options.threads,
+          .isa = options.isa,
+          .kv = options.kv};
 }
 
 TurnOptions ToTurnOptions(const GenerateOptions& options) {
@@ -99,7 +102,8 @@ TurnOptions ToTurnOptions(const GenerateOptions& options) {
 }
 
 Event ToEvent(const TurnEvent& event) {
-  Event out{.kind = Event::Kind::kAnswer, .text = event.text, .done = event.done, .total = event.total};
+  Event out{
+      .kind = Event::Kind::kAnswer, .text = event.text, .done = event.done, .total = event.total};
   switch (event.kind) {
     case TurnEvent::Kind::kPrefill:
       out.kind = Event::Kind::kPrefill;
@@ -142,12 +146,14 @@ ModelFacts ToFacts(const OpenedModel& opened) {
   facts.file_bytes = loaded.file().file_bytes();
   facts.context_tokens = opened.engine.context_tokens;
   facts.context_limit = info.context_length;
-  facts.kv_bytes_per_token = loaded.network().kv_layout(opened.engine.kv).page_bytes() / kKvPageTokens;
+  facts.kv_bytes_per_token =
+      loaded.network().kv_layout(opened.engine.kv).page_bytes() / kKvPageTokens;
   facts.state_bytes = sizeof(float) * info.recurrent_floats;
   facts.isa = opened.engine.cpu.isa;
   facts.threads = opened.engine.cpu.threads;
   facts.kv = KvTypeName(opened.engine.kv);
-  facts.has_thinking_switch = loaded.template_source().find("enable_thinking") != std::string_view::npos;
+  facts.has_thinking_switch =
+      loaded.template_source().find("enable_thinking") != std::string_view::npos;
   facts.notes = opened.notes;
   return facts;
 }

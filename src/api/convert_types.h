@@ -2,9 +2,10 @@
 
 #include <string>
 
+#include "tandem/tandem.h"
+
 #include "chat/chat_session.h"
 #include "compare/opened_model.h"
-#include "tandem/tandem.h"
 
 namespace tandem {
 

@@ -1,6 +1,5 @@
-#include "api/model_impl.h"
-
 #include "api/convert_types.h"
+#include "api/model_impl.h"
 #include "base/format.h"
 #include "plan/memory.h"
 #include "store/builtin.h"
@@ -11,13 +10,16 @@ Result<Model> Model::Open(const std::string& name, const OpenOptions& options) {
   auto impl = std::make_shared<Impl>();
   TANDEM_ASSIGN_OR_RETURN(impl->opened, OpenedModel::Load(name, ToSettings(options)));
   TANDEM_RETURN_IF_ERROR(impl->opened.FitContext(AvailableMemory()));
-  TANDEM_ASSIGN_OR_RETURN(impl->engine, Engine::Create(impl->opened.loaded->network(), impl->opened.engine));
+  TANDEM_ASSIGN_OR_RETURN(impl->engine,
+                          Engine::Create(impl->opened.loaded->network(), impl->opened.engine));
   impl->facts = ToFacts(impl->opened);
   impl->facts.isa = impl->engine->ops().isa();
   return Model(std::move(impl));
 }
 
-std::vector<std::string> BuiltinModels() { return BuiltinModelNames(); }
+std::vector<std::string> BuiltinModels() {
+  return BuiltinModelNames();
+}
 
 Result<std::vector<Message>> ParseMessages(std::string_view json) {
   TANDEM_ASSIGN_OR_RETURN(const Conversation conversation, ParseConversation(json, "messages"));
@@ -25,7 +27,8 @@ Result<std::vector<Message>> ParseMessages(std::string_view json) {
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
     const Json& item = conversation.messages[i];
     if (!item.contains("content") || !item["content"].is_string()) {
-      return Status(StatusCode::kInvalidArgument, Format("messages: message {}: \"content\" must be a string", i));
+      return Status(StatusCode::kInvalidArgument,
+                    Format("messages: message {}: \"content\" must be a string", i));
     }
     Message& message = messages.emplace_back();
     message.role = item["role"].get<std::string>();
@@ -37,6 +40,8 @@ Result<std::vector<Message>> ParseMessages(std::string_view json) {
   return messages;
 }
 
-const ModelFacts& Model::facts() const { return impl_->facts; }
+const ModelFacts& Model::facts() const {
+  return impl_->facts;
+}
 
 }  // namespace tandem

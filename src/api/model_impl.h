@@ -3,12 +3,14 @@
 #include <memory>
 #include <mutex>
 
-#include "compare/opened_model.h"
 #include "tandem/tandem.h"
+
+#include "compare/opened_model.h"
 
 namespace tandem {
 
-/// What a Model handle shares: the loaded file and one engine, stepped by whichever session's thread holds the lock.
+/// What a Model handle shares: the loaded file and one engine, stepped by whichever session's
+/// thread holds the lock.
 struct Model::Impl {
   OpenedModel opened;
   ModelFacts facts;

@@ -7,7 +7,8 @@
 namespace tandem {
 
 struct Session::Impl {
-  explicit Impl(std::shared_ptr<Model::Impl> shared) : model(std::move(shared)), chat(*model->opened.loaded, *model->engine) {}
+  explicit Impl(std::shared_ptr<Model::Impl> shared)
+      : model(std::move(shared)), chat(*model->opened.loaded, *model->engine) {}
 
   std::shared_ptr<Model::Impl> model;
   ChatSession chat;
@@ -23,15 +24,20 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 Session::~Session() {
   if (impl_ != nullptr) {
-    // The session's pages go back to the engine's pool; the model itself may go with its last session, after the lock.
+    // The session's pages go back to the engine's pool; the model itself may go with its last
+    // session, after the lock.
     const std::shared_ptr<Model::Impl> model = impl_->model;
     const std::lock_guard lock(model->step_mutex);
     impl_.reset();
   }
 }
 
-void Session::Add(Message message) { impl_->messages.push_back(std::move(message)); }
-const std::vector<Message>& Session::messages() const { return impl_->messages; }
+void Session::Add(Message message) {
+  impl_->messages.push_back(std::move(message));
+}
+const std::vector<Message>& Session::messages() const {
+  return impl_->messages;
+}
 
 void Session::Clear() {
   const std::lock_guard lock(impl_->model->step_mutex);
@@ -43,12 +49,15 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
   Model::Impl& model = *impl_->model;
   TurnOptions turn = ToTurnOptions(options);
   turn.seed = std::random_device()();
-  const auto deliver = [&on_event](const TurnEvent& event) { return !on_event || on_event(ToEvent(event)); };
+  const auto deliver = [&on_event](const TurnEvent& event) {
+    return !on_event || on_event(ToEvent(event));
+  };
   {
     const std::lock_guard lock(model.step_mutex);
     TANDEM_RETURN_IF_ERROR(impl_->chat.Start(ToConversation(impl_->messages), turn, deliver));
   }
-  // Each turn of the lock is one step of everybody's sequences, so sessions on other threads advance too.
+  // Each turn of the lock is one step of everybody's sequences, so sessions on other threads
+  // advance too.
   for (bool ended = false; !ended;) {
     const std::lock_guard lock(model.step_mutex);
     ended = impl_->chat.Advance();
@@ -58,10 +67,11 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
   }
   const std::lock_guard lock(model.step_mutex);
   TANDEM_ASSIGN_OR_RETURN(TurnResult result, impl_->chat.Finish());
-  const std::uint64_t memory = model.opened.loaded->file().file_bytes() + model.engine->memory_bytes() +
-                               2 * model.facts.state_bytes;
+  const std::uint64_t memory = model.opened.loaded->file().file_bytes() +
+                               model.engine->memory_bytes() + 2 * model.facts.state_bytes;
   Answer answer = ToAnswer(std::move(result), memory);
-  impl_->messages.push_back({.role = "assistant", .content = answer.text, .reasoning = answer.reasoning});
+  impl_->messages.push_back(
+      {.role = "assistant", .content = answer.text, .reasoning = answer.reasoning});
   return answer;
 }
 

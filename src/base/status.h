@@ -1,14 +1,15 @@
 #pragma once
 
-#include "base/check.h"
 #include "tandem/status.h"
 
+#include "base/check.h"
+
 /// Returns what `expr` gives (a Status, or another type with ok()) when it is an error.
-#define TANDEM_RETURN_IF_ERROR(expr)                                      \
-  do {                                                                    \
-    if (auto tandem_status_ = (expr); !tandem_status_.ok()) {             \
-      return tandem_status_;                                              \
-    }                                                                     \
+#define TANDEM_RETURN_IF_ERROR(expr)                          \
+  do {                                                        \
+    if (auto tandem_status_ = (expr); !tandem_status_.ok()) { \
+      return tandem_status_;                                  \
+    }                                                         \
   } while (false)
 
 #define TANDEM_CONCAT_INNER_(a, b) a##b

@@ -15,7 +15,8 @@ namespace tandem {
 namespace {
 
 // Set by Ctrl-C; the only state a signal handler may touch.
-volatile std::sig_atomic_t interrupted = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+volatile std::sig_atomic_t interrupted =
+    0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 class ConvertCommand : public Command {
  public:
@@ -48,7 +49,8 @@ class ConvertCommand : public Command {
     if (!summary.ok()) {
       return summary.status();
     }
-    std::string line = Format("wrote {}: {} tensors, {}\n", output_, summary->tensors, FormatBytes(static_cast<double>(summary->bytes)));
+    std::string line = Format("wrote {}: {} tensors, {}\n", output_, summary->tensors,
+                              FormatBytes(static_cast<double>(summary->bytes)));
     for (const std::string& tensor : summary->fallbacks) {
       line += Format("{} is F16: its rows are no whole number of blocks\n", tensor);
     }
@@ -65,8 +67,8 @@ class ConvertCommand : public Command {
 }  // namespace
 
 std::unique_ptr<Command> AddConvert(CLI::App& tandem) {
-  return std::make_unique<ConvertCommand>(
-      *tandem.add_subcommand("convert", "Make a GGUF file from a checkpoint folder or re-encode another one"));
+  return std::make_unique<ConvertCommand>(*tandem.add_subcommand(
+      "convert", "Make a GGUF file from a checkpoint folder or re-encode another one"));
 }
 
 }  // namespace tandem

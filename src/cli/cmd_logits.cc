@@ -52,8 +52,9 @@ Result<std::vector<std::size_t>> ParseRows(const std::string& text, std::size_t 
     std::size_t row = 0;
     const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, row);
     if (error != std::errc() || stop != text.data() + end || row >= count) {
-      return Status(StatusCode::kInvalidArgument, Format("--rows is '{}'; it takes all, last, or positions below {}",
-                                                         Printable(text), count));
+      return Status(StatusCode::kInvalidArgument,
+                    Format("--rows is '{}'; it takes all, last, or positions below {}",
+                           Printable(text), count));
     }
     rows.push_back(row);
     begin = end + 1;
@@ -63,7 +64,8 @@ Result<std::vector<std::size_t>> ParseRows(const std::string& text, std::size_t 
   return rows;
 }
 
-/// Collects what one reading of the prompt gives. Hidden states are kept whole: [layers + 1, n, width].
+/// Collects what one reading of the prompt gives. Hidden states are kept whole: [layers + 1, n,
+/// width].
 struct Collected {
   std::vector<std::size_t> rows;  // wanted in the file
   std::size_t next_row = 0;
@@ -73,7 +75,8 @@ struct Collected {
   std::vector<float> hidden;
 
   void TakeLogits(std::size_t row, std::span<const float> logits) {
-    argmax.push_back(static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
+    argmax.push_back(
+        static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
     if (next_row < rows.size() && rows[next_row] == row) {
       ++next_row;
       if (error.ok()) {
@@ -89,21 +92,30 @@ class LogitsCommand : public Command {
     LogitsOptions& o = options_;
     app.add_option("MODEL", o.model, "A GGUF file or a built-in name")->required();
     CLI::Option* ids = app.add_option("--ids-file", o.ids_file, "JSON file: an array of token ids");
-    CLI::Option* prompt = app.add_option("--prompt", o.prompt, "Text to encode as it is, without a template");
-    CLI::Option* messages = app.add_option("--messages", o.messages, "JSON file of messages, rendered by the template");
+    CLI::Option* prompt =
+        app.add_option("--prompt", o.prompt, "Text to encode as it is, without a template");
+    CLI::Option* messages =
+        app.add_option("--messages", o.messages, "JSON file of messages, rendered by the template");
     ids->excludes(prompt)->excludes(messages);
     prompt->excludes(messages);
     app.add_option("--think", o.think, "true or false: force thinking on or off")->needs(messages);
     app.add_option("--ctx", o.open.context_tokens, "Longest context in tokens");
-    app.add_option("--ubatch", o.ubatch, "Rows per step; 1 takes the decode path")->check(CLI::Range(1, 4096));
-    app.add_option("--threads", o.open.threads, "Threads (default: physical cores)")->check(CLI::Range(1, 1024));
+    app.add_option("--ubatch", o.ubatch, "Rows per step; 1 takes the decode path")
+        ->check(CLI::Range(1, 4096));
+    app.add_option("--threads", o.open.threads, "Threads (default: physical cores)")
+        ->check(CLI::Range(1, 1024));
     app.add_option("--isa", o.open.isa, "Instruction set: auto, scalar, avx2, avx512vnni, amx");
     app.add_option("--kv", o.open.kv, "Cache format: f32, f16, bf16, q8_0");
     app.add_option("--rows", o.rows, "Positions to write: all, last, or a list such as 0,5,9");
-    app.add_option("--hidden", o.hidden, "Write [layers + 1, n, width] hidden states to this .npy file");
-    CLI::Option* greedy = app.add_option("--greedy", o.greedy, "Then generate N most likely tokens");
-    app.add_option("--ban-from", o.ban_from, "Generate only ids below this one")->needs(greedy)->check(CLI::PositiveNumber);
-    app.add_option("-o,--output", o.output, "The .npy file of logits, float32 [rows, vocabulary]")->required();
+    app.add_option("--hidden", o.hidden,
+                   "Write [layers + 1, n, width] hidden states to this .npy file");
+    CLI::Option* greedy =
+        app.add_option("--greedy", o.greedy, "Then generate N most likely tokens");
+    app.add_option("--ban-from", o.ban_from, "Generate only ids below this one")
+        ->needs(greedy)
+        ->check(CLI::PositiveNumber);
+    app.add_option("-o,--output", o.output, "The .npy file of logits, float32 [rows, vocabulary]")
+        ->required();
   }
 
   Result<ExitCode> Run() override {
@@ -117,7 +129,8 @@ class LogitsCommand : public Command {
     if (ids.empty()) {
       return Status(StatusCode::kInvalidArgument, "the prompt has no tokens");
     }
-    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(opened.loaded->network(), opened.engine));
+    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                            Engine::Create(opened.loaded->network(), opened.engine));
     return Read(*opened.loaded, *engine, ids);
   }
 
@@ -138,12 +151,13 @@ class LogitsCommand : public Command {
     TANDEM_ASSIGN_OR_RETURN(prompt_options.think, ParseThink(options_.think));
     TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ReadConversationFile(*options_.messages));
     TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, loaded.chat_template());
-    TANDEM_ASSIGN_OR_RETURN(Prompt prompt, BuildPrompt(*chat_template, loaded.tokenizer(), std::move(conversation),
-                                                       prompt_options));
+    TANDEM_ASSIGN_OR_RETURN(Prompt prompt, BuildPrompt(*chat_template, loaded.tokenizer(),
+                                                       std::move(conversation), prompt_options));
     return std::move(prompt.ids);
   }
 
-  Result<ExitCode> Read(const LoadedModel& loaded, Engine& engine, const std::vector<TokenId>& ids) const {
+  Result<ExitCode> Read(const LoadedModel& loaded, Engine& engine,
+                        const std::vector<TokenId>& ids) const {
     const ModelInfo& info = loaded.network().info();
     Collected out;
     TANDEM_ASSIGN_OR_RETURN(out.rows, ParseRows(options_.rows, ids.size()));
@@ -154,7 +168,9 @@ class LogitsCommand : public Command {
     for (std::size_t i = 0; i < ids.size(); ++i) {
       request.logit_rows.push_back(i);
     }
-    request.on_logits = [&out](std::size_t row, std::span<const float> logits) { out.TakeLogits(row, logits); };
+    request.on_logits = [&out](std::size_t row, std::span<const float> logits) {
+      out.TakeLogits(row, logits);
+    };
     std::vector<TokenId> tokens;
     Sampler sampler({.temperature = 0}, info.vocabulary, loaded.text().unused_tokens());
     if (options_.ban_from > 0) {
@@ -178,7 +194,8 @@ class LogitsCommand : public Command {
       };
     }
     TANDEM_RETURN_IF_ERROR(engine.Submit(request));
-    TANDEM_ASSIGN_OR_RETURN(NpyWriter file, NpyWriter::Create(options_.output, {out.rows.size(), info.vocabulary}));
+    TANDEM_ASSIGN_OR_RETURN(NpyWriter file,
+                            NpyWriter::Create(options_.output, {out.rows.size(), info.vocabulary}));
     out.file.emplace(std::move(file));
     while (request.finish == FinishReason::kRunning) {
       engine.Step();
@@ -189,8 +206,9 @@ class LogitsCommand : public Command {
     TANDEM_RETURN_IF_ERROR(out.error);
     TANDEM_RETURN_IF_ERROR(out.file->Finish());
     if (options_.hidden) {
-      TANDEM_ASSIGN_OR_RETURN(NpyWriter hidden,
-                              NpyWriter::Create(*options_.hidden, {info.layers + 1, ids.size(), info.width}));
+      TANDEM_ASSIGN_OR_RETURN(
+          NpyWriter hidden,
+          NpyWriter::Create(*options_.hidden, {info.layers + 1, ids.size(), info.width}));
       TANDEM_RETURN_IF_ERROR(hidden.Append(out.hidden));
       TANDEM_RETURN_IF_ERROR(hidden.Finish());
     }
@@ -220,8 +238,8 @@ class LogitsCommand : public Command {
 }  // namespace
 
 std::unique_ptr<Command> AddLogits(CLI::App& tandem) {
-  return std::make_unique<LogitsCommand>(
-      *tandem.add_subcommand("logits", "Write a model's logits for a prompt to a file, for checks from outside"));
+  return std::make_unique<LogitsCommand>(*tandem.add_subcommand(
+      "logits", "Write a model's logits for a prompt to a file, for checks from outside"));
 }
 
 }  // namespace tandem

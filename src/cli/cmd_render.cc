@@ -18,23 +18,27 @@ namespace {
 
 // "2026-11-23T09:18:00", with a space for the T, without seconds, or a date alone.
 Result<std::tm> ParseTime(const std::string& text) {
-  for (const char* format : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
+  for (const char* format :
+       {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
     std::tm time{};
     const char* end = strptime(text.c_str(), format, &time);
     if (end != nullptr && (*end == '\0' || (*end == 'Z' && end[1] == '\0'))) {
       return time;
     }
   }
-  return Status(StatusCode::kInvalidArgument,
-                Format("--now is '{}'; it takes a time such as 2026-11-23T09:18:00", Printable(text)));
+  return Status(
+      StatusCode::kInvalidArgument,
+      Format("--now is '{}'; it takes a time such as 2026-11-23T09:18:00", Printable(text)));
 }
 
 class RenderCommand : public Command {
  public:
   explicit RenderCommand(CLI::App& app) : Command(app) {
     app.add_option("MODEL", model_, "A GGUF file or a built-in name, for its chat template");
-    app.add_option("--template", template_, "A file that holds a chat template, instead of a model");
-    app.add_option("--messages", messages_, "JSON file: a list of messages, or {\"messages\":.., \"tools\":..}");
+    app.add_option("--template", template_,
+                   "A file that holds a chat template, instead of a model");
+    app.add_option("--messages", messages_,
+                   "JSON file: a list of messages, or {\"messages\":.., \"tools\":..}");
     app.add_option("--vars", vars_, "JSON file: an object with all the template's variables");
     app.add_option("--think", think_, "true or false: force thinking on or off");
     app.add_option("--now", now_, "The time that strftime_now sees, ISO 8601");
@@ -75,10 +79,12 @@ class RenderCommand : public Command {
       return ReadFile(*template_);
     }
     TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<gguf::ModelFile> file, OpenModelFile(*model_));
-    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<text::FileTokenizer> tokenizer, text::FileTokenizer::Read(*file));
+    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<text::FileTokenizer> tokenizer,
+                            text::FileTokenizer::Read(*file));
     options.bos_text = tokenizer->bos_text();
     options.eos_text = tokenizer->eos_text();
-    TANDEM_ASSIGN_OR_RETURN(const std::string_view source, file->GetString("tokenizer.chat_template"));
+    TANDEM_ASSIGN_OR_RETURN(const std::string_view source,
+                            file->GetString("tokenizer.chat_template"));
     return std::string(source);
   }
 
@@ -90,7 +96,8 @@ class RenderCommand : public Command {
     }
     TANDEM_ASSIGN_OR_RETURN(Json variables, ReadJsonFile(*vars_));
     if (!variables.is_object()) {
-      return Status(StatusCode::kInvalidArgument, Format("{}: the variables must be a JSON object", *vars_));
+      return Status(StatusCode::kInvalidArgument,
+                    Format("{}: the variables must be a JSON object", *vars_));
     }
     if (options.think != ThinkMode::kDefault) {
       variables["enable_thinking"] = options.think == ThinkMode::kOn;
@@ -109,8 +116,8 @@ class RenderCommand : public Command {
 }  // namespace
 
 std::unique_ptr<Command> AddRender(CLI::App& tandem) {
-  return std::make_unique<RenderCommand>(
-      *tandem.add_subcommand("render", "Show the prompt text that a chat template makes of a conversation"));
+  return std::make_unique<RenderCommand>(*tandem.add_subcommand(
+      "render", "Show the prompt text that a chat template makes of a conversation"));
 }
 
 }  // namespace tandem

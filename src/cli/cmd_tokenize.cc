@@ -13,7 +13,9 @@
 namespace tandem {
 namespace {
 
-void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void Print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 // Calls f(line, number from 1) for each line of `text` that is not empty.
 template <typename F>
@@ -36,7 +38,8 @@ class TokenizeCommand : public Command {
     app.add_option("MODEL", model_, "A GGUF file or a built-in name")->required();
     app.add_option("TEXT", text_, "What to encode; all of standard input when absent");
     app.add_flag("--jsonl", jsonl_, "Read one JSON string per line, print one array per line");
-    app.add_flag("--special", special_, "Let the text's special tokens be tokens; otherwise they are plain text");
+    app.add_flag("--special", special_,
+                 "Let the text's special tokens be tokens; otherwise they are plain text");
   }
 
   Result<ExitCode> Run() override {
@@ -67,7 +70,8 @@ class TokenizeCommand : public Command {
   void PrintIds(const OpenedTokenizer& opened, std::string_view text) const {
     const text::Tokenizer& tokenizer = opened.text->tokenizer();
     std::string out = "[";
-    for (const TokenId id : special_ ? tokenizer.EncodeSpecial(text) : tokenizer.EncodePlain(text)) {
+    for (const TokenId id :
+         special_ ? tokenizer.EncodeSpecial(text) : tokenizer.EncodePlain(text)) {
       out += out.size() == 1 ? Format("{}", id) : Format(", {}", id);
     }
     Print(out + "]\n");
@@ -89,21 +93,24 @@ class DetokenizeCommand : public Command {
   Result<ExitCode> Run() override {
     TANDEM_ASSIGN_OR_RETURN(const OpenedTokenizer opened, OpenedTokenizer::Open(model_));
     TANDEM_ASSIGN_OR_RETURN(const std::string input, ReadStandardInput());
-    TANDEM_RETURN_IF_ERROR(ForLines(input, [&](std::string_view line, std::size_t number) -> Status {
-      TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ParseIds(line, Format("line {}", number)));
-      text::StreamDecoder decoder(opened.text->tokenizer());
-      std::string text;
-      for (const TokenId id : ids) {
-        if (static_cast<std::size_t>(id) >= opened.text->tokenizer().size()) {
-          return {StatusCode::kInvalidArgument, Format("line {}: token id {} is outside the vocabulary of {}", number,
-                                                       id, opened.text->tokenizer().size())};
-        }
-        text += decoder.Push(id);
-      }
-      text += decoder.Flush();
-      Print(jsonl_ ? Json(text).dump() + "\n" : text);
-      return OkStatus();
-    }));
+    TANDEM_RETURN_IF_ERROR(
+        ForLines(input, [&](std::string_view line, std::size_t number) -> Status {
+          TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids,
+                                  ParseIds(line, Format("line {}", number)));
+          text::StreamDecoder decoder(opened.text->tokenizer());
+          std::string text;
+          for (const TokenId id : ids) {
+            if (static_cast<std::size_t>(id) >= opened.text->tokenizer().size()) {
+              return {StatusCode::kInvalidArgument,
+                      Format("line {}: token id {} is outside the vocabulary of {}", number, id,
+                             opened.text->tokenizer().size())};
+            }
+            text += decoder.Push(id);
+          }
+          text += decoder.Flush();
+          Print(jsonl_ ? Json(text).dump() + "\n" : text);
+          return OkStatus();
+        }));
     return ExitCode::kSuccess;
   }
 
@@ -115,12 +122,13 @@ class DetokenizeCommand : public Command {
 }  // namespace
 
 std::unique_ptr<Command> AddTokenize(CLI::App& tandem) {
-  return std::make_unique<TokenizeCommand>(*tandem.add_subcommand("tokenize", "Show the token ids of a text"));
+  return std::make_unique<TokenizeCommand>(
+      *tandem.add_subcommand("tokenize", "Show the token ids of a text"));
 }
 
 std::unique_ptr<Command> AddDetokenize(CLI::App& tandem) {
-  return std::make_unique<DetokenizeCommand>(
-      *tandem.add_subcommand("detokenize", "Turn JSON arrays of token ids on standard input back into text"));
+  return std::make_unique<DetokenizeCommand>(*tandem.add_subcommand(
+      "detokenize", "Turn JSON arrays of token ids on standard input back into text"));
 }
 
 }  // namespace tandem

@@ -7,10 +7,12 @@
 namespace tandem {
 
 // One function per cmd_*.cc; main.cc lists them in the order of the help text.
+std::unique_ptr<Command> AddCompare(CLI::App& tandem);
 std::unique_ptr<Command> AddConvert(CLI::App& tandem);
 std::unique_ptr<Command> AddDetokenize(CLI::App& tandem);
 std::unique_ptr<Command> AddLogits(CLI::App& tandem);
 std::unique_ptr<Command> AddRender(CLI::App& tandem);
+std::unique_ptr<Command> AddRun(CLI::App& tandem);
 std::unique_ptr<Command> AddTokenize(CLI::App& tandem);
 std::unique_ptr<Command> AddShow(CLI::App& tandem);
 std::unique_ptr<Command> AddVersion(CLI::App& tandem);

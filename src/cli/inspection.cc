@@ -43,7 +43,8 @@ Result<ThinkMode> ParseThink(const std::optional<std::string>& value) {
   if (*value == "true" || *value == "false") {
     return *value == "true" ? ThinkMode::kOn : ThinkMode::kOff;
   }
-  return Status(StatusCode::kInvalidArgument, Format("--think is '{}'; it takes true or false", Printable(*value)));
+  return Status(StatusCode::kInvalidArgument,
+                Format("--think is '{}'; it takes true or false", Printable(*value)));
 }
 
 Result<Conversation> ReadConversationFile(const std::string& path) {
@@ -54,7 +55,8 @@ Result<Conversation> ReadConversationFile(const std::string& path) {
 Result<std::vector<TokenId>> ParseIds(std::string_view json, std::string_view where) {
   TANDEM_ASSIGN_OR_RETURN(const Json parsed, ParseJson(json, where));
   if (!parsed.is_array()) {
-    return Status(StatusCode::kInvalidArgument, Format("{}: token ids must be a JSON array of numbers", where));
+    return Status(StatusCode::kInvalidArgument,
+                  Format("{}: token ids must be a JSON array of numbers", where));
   }
   std::vector<TokenId> ids;
   ids.reserve(parsed.size());
@@ -63,8 +65,9 @@ Result<std::vector<TokenId>> ParseIds(std::string_view json, std::string_view wh
     const bool fits = item.is_number_integer() && item.get<std::int64_t>() >= 0 &&
                       item.get<std::int64_t>() <= std::numeric_limits<TokenId>::max();
     if (!fits) {
-      return Status(StatusCode::kInvalidArgument, Format("{}: entry {} is {}, not a token id", where, i,
-                                                         Printable(item.dump(-1, ' ', false, Json::error_handler_t::replace))));
+      return Status(StatusCode::kInvalidArgument,
+                    Format("{}: entry {} is {}, not a token id", where, i,
+                           Printable(item.dump(-1, ' ', false, Json::error_handler_t::replace))));
     }
     ids.push_back(item.get<TokenId>());
   }

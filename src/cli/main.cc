@@ -24,17 +24,14 @@ namespace {
 
 // The verbs, in the order of the help text. A new one is a file cmd_*.cc and a row here.
 constexpr AddCommand kCommands[] = {
-    &AddShow,
-    &AddConvert,
-    &AddTokenize,
-    &AddDetokenize,
-    &AddRender,
-    &AddLogits,
-    &AddVersion,
+    &AddRun,        &AddCompare, &AddShow,   &AddConvert, &AddTokenize,
+    &AddDetokenize, &AddRender,  &AddLogits, &AddVersion,
 };
 
 constexpr const char* kFooter =
     "Examples:\n"
+    "  tandem run qwen3.5:demo \"What is 27 + 45?\"\n"
+    "  tandem compare qwen3.5:demo phi4-mini:demo \"Hello\"\n"
     "  tandem show model.gguf\n"
     "\n"
     "'tandem COMMAND --help' explains a command.";

@@ -31,8 +31,7 @@ bool Contains(const std::vector<std::string>& names, std::string_view name) {
 }
 
 // A message: as its JSON says, but with its role trusted when it is a known one.
-Outcome<Value> ConvertMessage(const nlohmann::ordered_json& message,
-                              const RenderOptions& options) {
+Outcome<Value> ConvertMessage(const nlohmann::ordered_json& message, const RenderOptions& options) {
   if (!message.is_object()) {
     return jinja::FromJson(message, kNesting - 1);
   }
@@ -40,10 +39,9 @@ Outcome<Value> ConvertMessage(const nlohmann::ordered_json& message,
   for (const auto& [key, item] : message.get_ref<const nlohmann::ordered_json::object_t&>()) {
     const std::string* const role =
         key == "role" && item.is_string() ? &item.get_ref<const std::string&>() : nullptr;
-    TANDEM_ASSIGN_OR_RETURN(Value value,
-                            role != nullptr && Contains(options.trusted_roles, *role)
-                                ? Outcome<Value>(Value::String(*role, true))
-                                : jinja::FromJson(item, kNesting - 2));
+    TANDEM_ASSIGN_OR_RETURN(Value value, role != nullptr && Contains(options.trusted_roles, *role)
+                                             ? Outcome<Value>(Value::String(*role, true))
+                                             : jinja::FromJson(item, kNesting - 2));
     dict.Set(Value::String(key, false), std::move(value));
   }
   return Value::Dict(std::move(dict));

@@ -40,7 +40,7 @@ struct Rendered {
 /// more than RenderOptions allow.
 struct TemplateError {
   std::string error_class;
-  std::size_t line = 0;  // from 1, 0 when there is none
+  std::size_t line = 0;    // from 1, 0 when there is none
   std::size_t column = 0;  // in characters, from 1
   std::string message;
 };
@@ -92,16 +92,15 @@ struct RenderOptions {
   /// Nested expressions, blocks and macro calls; a level takes about one kilobyte of stack.
   std::size_t depth_limit = 1000;
   /// Variables that are the model file's own words, so that their text is trusted.
-  std::vector<std::string> trusted_variables = {"bos_token", "eos_token", "pad_token",
-                                                "unk_token"};
+  std::vector<std::string> trusted_variables = {"bos_token", "eos_token", "pad_token", "unk_token"};
   /// Roles of messages that a template may make tokens of (`<|user|>`): trusted in
   /// messages[i].role. Any other role is data.
   std::vector<std::string> trusted_roles = {"assistant", "developer", "system", "tool", "user"};
 };
 
-/// A chat template: the Jinja language as jinja2 3.1 runs it in Hugging Face's sandbox (trim_blocks,
-/// lstrip_blocks, break and continue, {% generation %}, tojson without escaping, raise_exception,
-/// strftime_now; nothing can be loaded or changed). Immutable; thread-safe.
+/// A chat template: the Jinja language as jinja2 3.1 runs it in Hugging Face's sandbox
+/// (trim_blocks, lstrip_blocks, break and continue, {% generation %}, tojson without escaping,
+/// raise_exception, strftime_now; nothing can be loaded or changed). Immutable; thread-safe.
 class Template {
  public:
   using Parsed = TemplateResult<Template>;

@@ -83,8 +83,8 @@ TEST(TemplateVectors, RenderAsJinja2Does) {
     if (outcome == expected) {
       ++tally.passed;
     } else if (tally.failed++ == 0) {
-      tally.first_failure = item["case"].get<std::string>() + "\n  wanted " + expected +
-                            "\n  got    " + outcome;
+      tally.first_failure =
+          item["case"].get<std::string>() + "\n  wanted " + expected + "\n  got    " + outcome;
     }
   }
   std::size_t passed = 0;

@@ -1,3 +1,4 @@
+#include "kernels/cpu/avx2/float_kernels.h"
 #include "kernels/cpu/avx2/matmul.h"
 #include "kernels/cpu/avx2/quantize.h"
 #include "kernels/cpu/kernel_table.h"
@@ -9,6 +10,12 @@ void InstallAvx2(KernelTable* table) {
 
   InstallAvx2Quantize(table);
   InstallAvx2MatMul(table);
+
+  InstallVectorOpsAvx2(table);
+  InstallAttentionAvx2(table);
+  InstallDeltaAvx2(table);
+  InstallConvAvx2(table);
+  InstallFloatMatMulsAvx2(table);
 }
 
 }  // namespace tandem::cpu

@@ -1,3 +1,4 @@
+#include "kernels/cpu/avx512/float_kernels.h"
 #include "kernels/cpu/avx512/matmul.h"
 #include "kernels/cpu/kernel_table.h"
 
@@ -7,6 +8,12 @@ void InstallAvx512Vnni(KernelTable* table) {
   table->name = "avx512vnni";
 
   InstallAvx512MatMul(table);
+
+  InstallVectorOpsAvx512(table);
+  InstallAttentionAvx512(table);
+  InstallDeltaAvx512(table);
+  InstallConvAvx512(table);
+  InstallFloatMatMulsAvx512(table);
 }
 
 }  // namespace tandem::cpu

@@ -139,7 +139,8 @@ void KvStoreQ8(const float* x, std::size_t n, std::uint8_t* out) {
       amax = std::max(amax, std::fabs(x[i]));
     }
     const std::uint16_t d = FloatToHalf(amax / 127.0F);
-    const float inverse = amax > 0 ? 127.0F / amax : 0.0F;
+    // Below this the inverse may be infinite, and d rounds to zero anyway.
+    const float inverse = amax < 0x1p-100F ? 0.0F : 127.0F / amax;
     std::memcpy(out, &d, sizeof(d));
     for (std::size_t i = 0; i < kKvBlock; ++i) {
       const auto q = static_cast<std::int8_t>(std::nearbyintf(x[i] * inverse));

@@ -1,0 +1,12 @@
+#include "kernels/cpu/avx2/float_kernels.h"
+#include "kernels/cpu/avx2/floats-inl.h"
+#include "kernels/cpu/simd/attention-inl.h"
+
+namespace tandem::cpu {
+
+void InstallAttentionAvx2(KernelTable* table) {
+  table->attention = &Attention;
+  table->kv_store = &KvStore;
+}
+
+}  // namespace tandem::cpu

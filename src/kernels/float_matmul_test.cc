@@ -1,0 +1,108 @@
+#include "base/half.h"
+#include "kernels/kernel_test.h"
+
+namespace tandem::cpu {
+namespace {
+
+class FloatMatMul : public KernelTest {};
+TANDEM_FOR_EACH_TIER(FloatMatMul);
+
+constexpr std::size_t kF16 = 1;
+constexpr std::size_t kBf16 = 30;
+
+struct Product {
+  Product(std::size_t type_in, std::size_t rows_in, std::size_t tokens_in, std::size_t cols_in)
+      : type(type_in), rows(rows_in), tokens(tokens_in), cols(cols_in) {
+    Random random(static_cast<std::uint32_t>(rows + 100 * tokens + 10000 * cols));
+    for (const float value : random.Normals(rows * cols)) {
+      w.push_back(type == kF16 ? FloatToHalf(value) : FloatToBf16(value));
+    }
+    x = random.Normals(tokens * Stride());
+  }
+
+  std::size_t Stride() const { return cols + 1; }
+
+  // Rows [row, row + row_count) and tokens [token, token + token_count), as a rows-long line of y
+  // per token.
+  std::vector<float> Run(const KernelTable& table, std::size_t row, std::size_t row_count,
+                         std::size_t token, std::size_t token_count) const {
+    std::vector<float> y(token_count * row_count);
+    MatMulArgs args = {};
+    args.w = w.data() + row * cols;
+    args.w_row_bytes = cols * sizeof(std::uint16_t);
+    args.rows = row_count;
+    args.cols = cols;
+    args.x = x.data() + token * Stride();
+    args.x_row_bytes = Stride() * sizeof(float);
+    args.tokens = token_count;
+    args.y = y.data();
+    args.y_stride = row_count;
+    table.matmul[type].run(args);
+    return y;
+  }
+
+  std::size_t type;
+  std::size_t rows;
+  std::size_t tokens;
+  std::size_t cols;
+  std::vector<std::uint16_t> w;
+  std::vector<float> x;
+};
+
+std::vector<Product> Products() {
+  std::vector<Product> products;
+  for (const std::size_t type : Sizes{kF16, kBf16}) {
+    for (std::size_t cols = 1; cols <= 33; ++cols) {
+      products.emplace_back(type, 1 + cols % 9, 1 + cols % 7, cols);
+    }
+    for (const std::size_t cols : Sizes{1024, 1040, 2560, 3077}) {
+      for (const std::size_t tokens : Sizes{1, 2, 3, 4, 5, 8, 18}) {
+        products.emplace_back(type, 7, tokens, cols);
+      }
+    }
+  }
+  return products;
+}
+
+TEST_P(FloatMatMul, StaysWithinOneRoundingPerProduct) {
+  for (const Product& p : Products()) {
+    SCOPED_TRACE(testing::Message() << "type=" << p.type << " cols=" << p.cols);
+    const std::vector<float> y = p.Run(table_, 0, p.rows, 0, p.tokens);
+    for (std::size_t t = 0; t < p.tokens; ++t) {
+      for (std::size_t r = 0; r < p.rows; ++r) {
+        double want = 0;
+        double magnitude = 0;
+        for (std::size_t i = 0; i < p.cols; ++i) {
+          const std::uint16_t bits = p.w[r * p.cols + i];
+          const float w = p.type == kF16 ? HalfToFloat(bits) : Bf16ToFloat(bits);
+          const double product =
+              static_cast<double>(w) * static_cast<double>(p.x[t * p.Stride() + i]);
+          want += product;
+          magnitude += std::fabs(product);
+        }
+        // The longest chain of additions: a lane's part of a block, the lanes, the blocks.
+        const double chain = std::min(1024.0, static_cast<double>(p.cols)) / 8 + 5 +
+                             std::ceil(static_cast<double>(p.cols) / 1024);
+        ASSERT_NEAR(static_cast<double>(y[t * p.rows + r]), want,
+                    chain * kUnitRoundoff * magnitude);
+      }
+    }
+  }
+}
+
+TEST_P(FloatMatMul, ElementGivesTheSameBitsAloneAndAmongOthers) {
+  for (const Product& p : Products()) {
+    SCOPED_TRACE(testing::Message() << "type=" << p.type << " cols=" << p.cols);
+    const std::vector<float> y = p.Run(table_, 0, p.rows, 0, p.tokens);
+    for (std::size_t t = 0; t < p.tokens; ++t) {
+      const std::vector<float> row = p.Run(table_, 0, p.rows, t, 1);
+      for (std::size_t r = 0; r < p.rows; ++r) {
+        ASSERT_EQ(row[r], y[t * p.rows + r]) << "token " << t;
+        ASSERT_EQ(p.Run(table_, r, 1, t, 1)[0], row[r]) << "row " << r;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tandem::cpu
