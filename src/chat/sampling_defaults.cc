@@ -59,16 +59,18 @@ Result<SamplingOptions> DefaultSampling(const gguf::File& file, bool thinking,
                                         bool thinks_by_default) {
   TANDEM_ASSIGN_OR_RETURN(const std::string_view architecture,
                           file.GetStringOr("general.architecture", ""));
+  // A file of ours may say that its settings are all there is to say, in both modes.
+  TANDEM_ASSIGN_OR_RETURN(const bool every_mode, file.GetBoolOr("tandem.sampling.every_mode", false));
   SamplingOptions options;
   for (const Recommendation& row : kRecommendations) {
-    if (row.architecture == architecture && row.thinking == thinking) {
+    if (!every_mode && row.architecture == architecture && row.thinking == thinking) {
       options.temperature = row.temperature;
       options.top_k = row.top_k;
       options.top_p = row.top_p;
       options.presence_penalty = row.presence_penalty;
     }
   }
-  if (thinking == thinks_by_default) {
+  if (every_mode || thinking == thinks_by_default) {
     TANDEM_RETURN_IF_ERROR(ReadFileKeys(file, options));
   }
   const Status valid = Validate(options);

@@ -94,6 +94,9 @@ void AddSampling(const hf::GenerationConfig& generation, gguf::Metadata& metadat
   if (generation.temperature.has_value()) {
     metadata.SetFloat32("general.sampling.temp", static_cast<float>(*generation.temperature));
   }
+  if (generation.every_mode.value_or(false)) {
+    metadata.SetBool("tandem.sampling.every_mode", true);
+  }
 }
 
 }  // namespace tandem::convert

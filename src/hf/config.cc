@@ -168,6 +168,7 @@ Result<GenerationConfig> ReadGenerationConfig(const std::filesystem::path& folde
   TANDEM_ASSIGN_OR_RETURN(config.repetition_penalty,
                           NumberField(*json, "repetition_penalty", where));
   TANDEM_ASSIGN_OR_RETURN(config.do_sample, BoolField(*json, "do_sample", where));
+  TANDEM_ASSIGN_OR_RETURN(config.every_mode, BoolField(*json, "tandem_every_mode", where));
   TANDEM_ASSIGN_OR_RETURN(config.eos_token_ids, ReadIds(*json, "eos_token_id", where));
   return config;
 }

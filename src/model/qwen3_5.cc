@@ -413,7 +413,7 @@ void Qwen35::Attend(Ops& ops, const Layer& layer, const RopeArgs& rope, Scratch&
   ops.MatMul(out_TQ, {&out, 1});
 }
 
-// models.md 2.5. The delta rule runs as a scan in prefill too; docs/adr/0004 says why not in
+// models.md 2.5. The delta rule runs as a scan in prefill too; docs/adr/0001 says why not in
 // chunks.
 void Qwen35::DeltaMix(Ops& ops, const Layer& layer, std::span<const BatchSequence> batch,
                       Scratch& s, Mat<float> n_TE, Mat<float> mix_TE) const {

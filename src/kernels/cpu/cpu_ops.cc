@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kAttentionRows = 16;
 // Channels per task of the convolution.
 constexpr std::size_t kConvChannels = 512;
+// Heads below this width are computed by the reference kernels.
+constexpr std::size_t kNarrowHead = 64;
 
 class CpuOps final : public Ops {
  public:
@@ -24,6 +26,7 @@ class CpuOps final : public Ops {
         pool_(options.threads),
         matmul_(table_, pool_, options.max_rows, options.max_cols),
         scratch_(options.threads * cpu::kScratchBytes) {
+    cpu::InstallScalar(&scalar_);
     for (std::size_t worker = 0; worker < options.threads; ++worker) {
       worker_scratch_.push_back(scratch_.data() + worker * cpu::kScratchBytes);
     }
@@ -168,7 +171,9 @@ class CpuOps final : public Ops {
       const DeltaSegment& segment = args.segments[task / args.value_heads];
       const std::size_t head = task % args.value_heads;
       const float* row = args.qkv_TC.data + segment.row_begin * args.qkv_TC.stride;
-      table_.delta({.q = row + head % args.key_heads * dim,
+      // Narrow heads belong to tiny models: there the reference kernel's sums in double cost nothing.
+      const auto delta = dim < kNarrowHead ? scalar_.delta : table_.delta;
+      delta({.q = row + head % args.key_heads * dim,
                     .k = row + (args.key_heads + head % args.key_heads) * dim,
                     .v = row + (2 * args.key_heads + head) * dim,
                     .qkv_stride = args.qkv_TC.stride,
@@ -239,6 +244,7 @@ class CpuOps final : public Ops {
   }
 
   const cpu::KernelTable table_;
+  cpu::KernelTable scalar_{};
   ThreadPool pool_;
   cpu::MatMulDriver matmul_;
   AlignedBuffer<std::byte> scratch_;
