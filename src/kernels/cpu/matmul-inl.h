@@ -9,10 +9,11 @@
 
 // The loops around a block of weights, shared by all instruction sets. A Kernel is
 //   X                     block type of the activations, kLength of them
-//   Block                 block type of the weights
+//   Block                 block type of the weights, kPass of them worked on together
 //   Panel                 one block of kLanes rows, expanded
-//   Expand(p, stride, panel)
-//   Dot(panel, x, tokens, acc)   acc[t][lane] += row of lane times x[t], for one block
+//   Expand(rows, panel)
+//   Dot(panels, count, x, slots, tokens, acc)   acc[t][lane] += row of lane times token t, for
+//                         `count` blocks; block i of token t is x[i * slots + t]
 //
 // Included after a vec-inl.h.
 
@@ -22,7 +23,6 @@ namespace {
 constexpr std::size_t kMaxTokens = 512;    // taken together; bounds the sums in scratch
 constexpr std::size_t kStreamTokens = 16;  // up to here weights set the pace: read them in order
 constexpr std::size_t kBandRows = 64;      // otherwise these rows pass over one range of columns
-constexpr std::size_t kCacheLine = 64;
 
 /// Copies one block of each of `rows` rows next to each other, for the last rows of a weight.
 inline void Gather(const std::uint8_t* p, std::size_t stride, std::size_t rows, std::size_t bytes,
@@ -34,19 +34,10 @@ inline void Gather(const std::uint8_t* p, std::size_t stride, std::size_t rows, 
 
 template <typename Kernel>
 struct MatMulScratch {
-  typename Kernel::Panel panel;
+  typename Kernel::Panel panels[Kernel::kPass];
   alignas(64) float acc[kBandRows / kLanes][kMaxTokens][kLanes];
   alignas(64) std::uint8_t rows[kLanes * sizeof(typename Kernel::Block)];
 };
-
-/// Fetches `bytes` of the rows that follow the next kLanes ones in memory: weights are read once,
-/// in order, and faster than the hardware looks ahead over kLanes rows at a time.
-inline void PrefetchRows(const std::uint8_t* p, std::size_t bytes, const void* end) {
-  const auto* stop = static_cast<const std::uint8_t*>(end);
-  for (std::size_t i = 0; i < bytes && p + i < stop; i += kCacheLine) {
-    _mm_prefetch(reinterpret_cast<const char*>(p + i), _MM_HINT_T1);
-  }
-}
 
 /// Rows [begin, end), at most kBandRows, and tokens [first, first + tokens) of a product.
 struct Band {
@@ -59,32 +50,45 @@ struct Band {
   std::size_t groups() const { return (end - begin + kLanes - 1) / kLanes; }
 };
 
-/// Expands block b of the g-th kLanes rows of the band. rows: room for their blocks.
+/// Expands blocks [b, b + count) of the g-th kLanes rows of the band, `bytes` from one panel to the
+/// next. rows: room for one block of each.
 template <typename Kernel>
-void ExpandGroup(const MatMulArgs& args, const Band& band, std::size_t b, std::size_t g,
-                 std::uint8_t* rows, typename Kernel::Panel* panel) {
+void ExpandGroup(const MatMulArgs& args, const Band& band, std::size_t b, std::size_t count,
+                 std::size_t g, std::uint8_t* rows, void* panels, std::size_t bytes) {
   constexpr std::size_t kBytes = sizeof(typename Kernel::Block);
   const std::size_t stride = args.w_row_bytes;
   const std::size_t row = band.begin + g * kLanes;
   const std::uint8_t* w = static_cast<const std::uint8_t*>(args.w) + row * stride;
-  if (band.stream) {
-    PrefetchRows(w + kLanes * (stride + b * kBytes), kLanes * kBytes, args.w_end);
-  }
-  if (band.end - row < kLanes) {
-    Gather(w + b * kBytes, stride, band.end - row, kBytes, rows);
-    Kernel::Expand(rows, kBytes, panel);
-  } else {
-    Kernel::Expand(w + b * kBytes, stride, panel);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint8_t* p = w + (b + i) * kBytes;
+    // With few tokens weights are read once, in order: fetch what follows these rows. Otherwise,
+    // and at the end, fetching what is at hand costs nothing.
+    const std::uint8_t* ahead = w + kLanes * (stride + (b + i) * kBytes);
+    if (!band.stream || ahead + kLanes * kBytes > args.w_end) {
+      ahead = rows;
+    }
+    auto* panel = reinterpret_cast<typename Kernel::Panel*>(static_cast<char*>(panels) + i * bytes);
+    if (band.end - row < kLanes) {
+      Gather(p, stride, band.end - row, kBytes, rows);
+      Kernel::Expand(RowsAt(rows, kBytes, ahead), panel);
+    } else {
+      Kernel::Expand(RowsAt(p, stride, ahead), panel);
+    }
   }
 }
 
 inline void StoreBand(const MatMulArgs& args, const Band& band,
                       const float (*acc)[kMaxTokens][kLanes]) {
   for (std::size_t t = 0; t < band.tokens; ++t) {
-    float* y = args.y + (band.first + t) * args.y_stride + band.begin;
-    for (std::size_t r = 0; r < band.end - band.begin; ++r) {
-      y[r] = acc[r / kLanes][t][r % kLanes];
+    float* y = args.y + (band.first + t) * args.y_stride;
+    std::size_t row = band.begin;
+    for (; row + kLanes <= band.end; row += kLanes, ++acc) {
+      StoreFloats(y + row, LoadFloats(acc[0][t]));
     }
+    for (std::size_t lane = 0; row < band.end; ++row, ++lane) {
+      y[row] = acc[0][t][lane];
+    }
+    acc -= (band.end - band.begin) / kLanes;
   }
 }
 
@@ -106,13 +110,17 @@ void ForBands(const MatMulArgs& args, F run) {
 template <typename Kernel>
 void RunBand(const MatMulArgs& args, const Band& band, MatMulScratch<Kernel>* scratch) {
   const auto* x = static_cast<const typename Kernel::X*>(args.x) + band.first;
+  const std::size_t blocks = args.cols / Kernel::kLength;
   for (std::size_t g = 0; g < band.groups(); ++g) {
     __builtin_memset(scratch->acc[g], 0, band.tokens * sizeof(scratch->acc[g][0]));
   }
-  for (std::size_t b = 0; b < args.cols / Kernel::kLength; ++b, x += args.x_slots) {
+  for (std::size_t b = 0; b < blocks; b += Kernel::kPass) {
+    const std::size_t count = blocks - b < Kernel::kPass ? blocks - b : Kernel::kPass;
     for (std::size_t g = 0; g < band.groups(); ++g) {
-      ExpandGroup<Kernel>(args, band, b, g, scratch->rows, &scratch->panel);
-      Kernel::Dot(scratch->panel, x, band.tokens, scratch->acc[g][0]);
+      ExpandGroup<Kernel>(args, band, b, count, g, scratch->rows, scratch->panels,
+                          sizeof(scratch->panels[0]));
+      Kernel::Dot(scratch->panels, count, x + b * args.x_slots, args.x_slots, band.tokens,
+                  scratch->acc[g][0]);
     }
   }
   StoreBand(args, band, scratch->acc);

@@ -22,10 +22,10 @@ namespace {
 
 template <std::size_t kQuads, std::size_t kSubs>
 struct PanelOf {
-  IntVec q[kQuads];      // codes 4 i .. 4 i + 3
-  IntVec scale[kSubs];   // as ScaleOf() gives them
-  IntVec min_pairs[8];   // words: the minima of two neighbouring sub-blocks
-  IntVec bias_pairs[8];  // words: their scales, where codes carry a bias
+  IntVec q[kQuads];     // codes 4 i .. 4 i + 3
+  IntVec scale[kSubs];  // as ScaleOf() gives them
+  IntVec pairs[8];      // words: the minima of two neighbouring sub-blocks, or their scales where
+                        // codes carry a bias
   FloatVec d;
   FloatVec min_d;
 };
@@ -68,8 +68,8 @@ void SetK4Header(const Quads& head, Panel* panel) {
   panel->min_d = HalfOf(ShiftRight32<16>(head.v[0]));
   SetScales(MoveBits<6, 0, 0>(head.v[1]), 0, panel);
   SetScales(Or(LowNibbles(head.v[3]), MoveBits<2, 6, 4>(head.v[1])), 4, panel);
-  SetPairs(MoveBits<6, 0, 0>(head.v[2]), 0, panel->min_pairs);
-  SetPairs(Or(HighNibbles(head.v[3]), MoveBits<2, 6, 4>(head.v[2])), 2, panel->min_pairs);
+  SetPairs(MoveBits<6, 0, 0>(head.v[2]), 0, panel->pairs);
+  SetPairs(Or(HighNibbles(head.v[3]), MoveBits<2, 6, 4>(head.v[2])), 2, panel->pairs);
 }
 
 /// What the formats below say of themselves: kType is the id in a GGUF file; kMaxCode bounds the
@@ -82,6 +82,7 @@ struct SuperBlock {
   static constexpr int kBias = 0;
   static constexpr bool kSigned = false;
   static constexpr bool kMins = false;
+  static constexpr std::size_t kPass = 1;  // blocks of a row that are worked on together
 };
 
 struct FormatQ4K : SuperBlock {
@@ -91,10 +92,10 @@ struct FormatQ4K : SuperBlock {
   static constexpr int kMaxCode = 15;
   static constexpr bool kMins = true;
 
-  static void Expand(const std::uint8_t* p, std::size_t stride, Panel* panel) {
-    SetK4Header(LoadRows(p, stride), panel);
+  static void Expand(const Rows& rows, Panel* panel) {
+    SetK4Header(StreamRows(rows, 0), panel);
     for (std::size_t part = 0; part < 8; ++part) {  // 16 bytes each
-      const Quads codes = LoadRows(p + 16 + 16 * part, stride);
+      const Quads codes = StreamRows(rows, 16 + 16 * part);
       IntVec* q = panel->q + 16 * (part / 2) + 4 * (part % 2);
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < 4; ++i) {
@@ -112,21 +113,20 @@ struct FormatQ5K : SuperBlock {
   static constexpr int kMaxCode = 31;
   static constexpr bool kMins = true;
 
-  static void Expand(const std::uint8_t* p, std::size_t stride, Panel* panel) {
-    SetK4Header(LoadRows(p, stride), panel);
+  static void Expand(const Rows& rows, Panel* panel) {
+    SetK4Header(StreamRows(rows, 0), panel);
     for (std::size_t half = 0; half < 2; ++half) {  // of each sub-block
-      const Quads fifth = LoadRows(p + 16 + 16 * half, stride);
-      ExpandPair<0>(p + 48 + 16 * half, stride, fifth, panel->q + 4 * half);
-      ExpandPair<1>(p + 80 + 16 * half, stride, fifth, panel->q + 16 + 4 * half);
-      ExpandPair<2>(p + 112 + 16 * half, stride, fifth, panel->q + 32 + 4 * half);
-      ExpandPair<3>(p + 144 + 16 * half, stride, fifth, panel->q + 48 + 4 * half);
+      const Quads fifth = StreamRows(rows, 16 + 16 * half);
+      ExpandPair<0>(StreamRows(rows, 48 + 16 * half), fifth, panel->q + 4 * half);
+      ExpandPair<1>(StreamRows(rows, 80 + 16 * half), fifth, panel->q + 16 + 4 * half);
+      ExpandPair<2>(StreamRows(rows, 112 + 16 * half), fifth, panel->q + 32 + 4 * half);
+      ExpandPair<3>(StreamRows(rows, 144 + 16 * half), fifth, panel->q + 48 + 4 * half);
     }
   }
 
  private:
   template <int kPair>
-  static void ExpandPair(const std::uint8_t* p, std::size_t stride, const Quads& fifth, IntVec* q) {
-    const Quads codes = LoadRows(p, stride);
+  static void ExpandPair(const Quads& codes, const Quads& fifth, IntVec* q) {
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
       q[i] = Or(LowNibbles(codes.v[i]), MoveBits<1, 2 * kPair, 4>(fifth.v[i]));
@@ -143,21 +143,21 @@ struct FormatQ6K : SuperBlock {
   static constexpr int kMaxCode = 63;
   static constexpr int kBias = 32;
 
-  static void Expand(const std::uint8_t* p, std::size_t stride, Panel* panel) {
-    const Quads scales = LoadRows(p + 192, stride);
+  static void Expand(const Rows& rows, Panel* panel) {
+    const Quads scales = StreamRows(rows, 192);
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
       SetScales(scales.v[i], 4 * i, panel);
-      SetPairs(scales.v[i], 2 * i, panel->bias_pairs);
+      SetPairs(scales.v[i], 2 * i, panel->pairs);
     }
     // Bytes 194 to 209 end with d; a load from 208 would pass the end of the block.
-    panel->d = HalfOf(ShiftRight32<16>(LoadRows(p + 194, stride).v[3]));
+    panel->d = HalfOf(ShiftRight32<16>(LoadRows(rows, 194).v[3]));
     for (std::size_t part = 0; part < 4; ++part) {
       const std::size_t half = part / 2;
       const std::size_t side = part % 2;  // which 16 of 32
-      const Quads low = LoadRows(p + 64 * half + 16 * side, stride);
-      const Quads next = LoadRows(p + 64 * half + 32 + 16 * side, stride);
-      const Quads high = LoadRows(p + 128 + 32 * half + 16 * side, stride);
+      const Quads low = StreamRows(rows, 64 * half + 16 * side);
+      const Quads next = StreamRows(rows, 64 * half + 32 + 16 * side);
+      const Quads high = StreamRows(rows, 128 + 32 * half + 16 * side);
       IntVec* q = panel->q + 32 * half + 4 * side;
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < 4; ++i) {
@@ -170,23 +170,34 @@ struct FormatQ6K : SuperBlock {
   }
 };
 
-/// Sums of the activations that minima and biases multiply: sum + pairs . sums.
+/// What a panel holds beside codes and scales, to keep in registers for several tokens.
 template <typename Format>
-IntVec DotSums(const IntVec* pairs, const BlockQ8K& x) {
-  IntVec sum = Splat32(0);
-  if constexpr (Format::kSubs == 16) {
+struct Header {
+  /// One word pair per two sub-blocks.
+  static constexpr std::size_t kPairs = Format::kSubs / 2;
+
+  explicit Header(const typename Format::Panel& panel) : d(panel.d), min_d(panel.min_d) {
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < 8; ++i) {
-      sum = DotPairs(sum, pairs[i], SplatQuad(x.sums + 2 * i));
-    }
-  } else {
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i < 4; ++i) {
-      sum = DotPairs(sum, pairs[i], SplatQuad(x.pair_sums + 2 * i));
+    for (std::size_t i = 0; i < kPairs; ++i) {
+      pairs[i] = panel.pairs[i];
     }
   }
-  return sum;
-}
+
+  /// pairs . sums of the activations: what minima and biases multiply.
+  IntVec DotSums(const BlockQ8K& x) const {
+    const std::int16_t* sums = Format::kSubs == 16 ? x.sums : x.pair_sums;
+    IntVec sum = Splat32(0);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kPairs; ++i) {
+      sum = DotPairs(sum, pairs[i], SplatQuad(sums + 2 * i));
+    }
+    return sum;
+  }
+
+  IntVec pairs[kPairs];
+  FloatVec d;
+  FloatVec min_d;
+};
 
 constexpr int Log2(int v) {
   int bits = 0;
@@ -197,27 +208,26 @@ constexpr int Log2(int v) {
   return bits;
 }
 
-/// The block's contribution to one token's kLanes results, after S without any bias is known.
-template <typename Format>
-void FinishSuper(const typename Format::Panel& panel, const BlockQ8K& x, IntVec s, float* acc) {
-  FloatVec block;
-  if constexpr (Format::kMins) {
-    const IntVec m = DotSums<Format>(panel.min_pairs, x);
-    block = MulSub(panel.d, ToFloat(s), Mul(panel.min_d, ToFloat(m)));
-  } else {
-    block = Mul(panel.d, ToFloat(s));
-  }
-  StoreFloats(acc, MulAdd(SplatFloat(x.d), block, LoadFloats(acc)));
-}
-
 /// Takes the codes' bias out of S.
 template <typename Format>
-IntVec RemoveBias(const typename Format::Panel& panel, const BlockQ8K& x, IntVec s) {
+IntVec RemoveBias(const Header<Format>& header, const BlockQ8K& x, IntVec s) {
   if constexpr (Format::kBias == 0) {
     return s;
   } else {
-    return Sub32(s, ShiftLeft32<Log2(Format::kBias)>(DotSums<Format>(panel.bias_pairs, x)));
+    return Sub32(s, ShiftLeft32<Log2(Format::kBias)>(header.DotSums(x)));
   }
+}
+
+/// Adds the block's part to one token's kLanes results, from S without any bias.
+template <typename Format>
+void FinishSuper(const Header<Format>& header, const BlockQ8K& x, IntVec s, float* acc) {
+  FloatVec block;
+  if constexpr (Format::kMins) {
+    block = MulSub(header.d, ToFloat(s), Mul(header.min_d, ToFloat(header.DotSums(x))));
+  } else {
+    block = Mul(header.d, ToFloat(s));
+  }
+  StoreFloats(acc, MulAdd(SplatFloat(x.d), block, LoadFloats(acc)));
 }
 
 }  // namespace

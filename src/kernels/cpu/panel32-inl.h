@@ -27,6 +27,8 @@ struct BlockOf32 {
   static constexpr int kBias = 0;
   static constexpr bool kSigned = false;
   static constexpr bool kMins = false;
+  // As many columns as a super-block, so that sums stay in registers as long.
+  static constexpr std::size_t kPass = 8;
 };
 
 struct FormatQ80 : BlockOf32 {
@@ -36,12 +38,12 @@ struct FormatQ80 : BlockOf32 {
   static constexpr int kBias = kSignedBias;
   static constexpr bool kSigned = true;
 
-  static void Expand(const std::uint8_t* p, std::size_t stride, Panel* panel) {
-    panel->d = HalfOf(LoadRows(p, stride).v[0]);
+  static void Expand(const Rows& rows, Panel* panel) {
+    panel->d = HalfOf(LoadRows(rows, 0).v[0]);
     const IntVec flip = Splat8(kSignedBias);
 #pragma GCC unroll 2
     for (std::size_t half = 0; half < 2; ++half) {
-      const Quads codes = LoadRows(p + 2 + 16 * half, stride);
+      const Quads codes = StreamRows(rows, 2 + 16 * half);
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < 4; ++i) {
         panel->q[4 * half + i] = Xor(codes.v[i], flip);  // adds 128 modulo 256, or nothing
@@ -50,16 +52,19 @@ struct FormatQ80 : BlockOf32 {
   }
 };
 
+/// acc plus the block's part of one token's kLanes results.
 template <typename Format>
-void FinishBlock(const Panel32& panel, const BlockQ8x32& x, IntVec s, float* acc) {
+FloatVec FinishBlock(const Panel32& panel, const BlockQ8x32& x, IntVec s, FloatVec acc) {
   if constexpr (Format::kBias != 0) {
     s = Sub32(s, Splat32(x.sum * Format::kBias));
   }
-  FloatVec block = Mul(panel.d, ToFloat(s));
+  FloatVec block;
   if constexpr (Format::kMins) {
     block = MulAdd(panel.d, ToFloat(s), Mul(panel.min_d, SplatFloat(static_cast<float>(x.sum))));
+  } else {
+    block = Mul(panel.d, ToFloat(s));
   }
-  StoreFloats(acc, MulAdd(SplatFloat(x.d), block, LoadFloats(acc)));
+  return MulAdd(SplatFloat(x.d), block, acc);
 }
 
 }  // namespace

@@ -9,69 +9,57 @@ namespace {
 
 template <typename Tiles>
 struct TileScratch {
-  typename Tiles::Weights weights[kBandRows / kLanes];
+  typename Tiles::Weights weights[kBandRows / kLanes][Tiles::kPass];
   alignas(64) float acc[kBandRows / kLanes][kMaxTokens][kLanes];
-  alignas(64) std::int32_t sums[2][4][kTileTokens][kLanes];
+  alignas(64) TileSums sums[2][Tiles::kSums];
   alignas(64) std::uint8_t rows[kLanes * sizeof(typename Tiles::Block)];
 };
 
+/// All tokens times the prepared groups, `count` blocks from column x on.
 template <typename Tiles>
-void FinishJob(const typename Tiles::Job& job, std::size_t begin, std::size_t end) {
-  for (std::size_t t = begin; t < end && t < job.tokens; ++t) {
-    Tiles::Finish(job, t);
-  }
-}
-
-/// Multiplies `job` while the vector units finish `previous`.
-template <typename Tiles, bool kTwo>
-void RunJob(const typename Tiles::Job& job, const typename Tiles::Job& previous) {
-  constexpr std::size_t kShare = kJobTokens / Tiles::kSteps;
-  Tiles::template Zero<kTwo>();
-#pragma GCC unroll 4
-  for (std::size_t step = 0; step < Tiles::kSteps; ++step) {
-    Tiles::template Step<kTwo>(job, step);
-    FinishJob<Tiles>(previous, step * kShare, (step + 1) * kShare);
-  }
-  Tiles::template Store<kTwo>(job);
-}
-
-/// All tokens times the prepared groups of one block.
-template <typename Tiles>
-void MultiplyBlock(const typename Tiles::X* x, std::size_t tokens, std::size_t groups,
-                   TileScratch<Tiles>* scratch) {
+void MultiplyBlocks(const typename Tiles::X* x, std::size_t slots, std::size_t count,
+                    const Band& band, TileScratch<Tiles>* scratch) {
   typename Tiles::Job previous = {};
   std::size_t turn = 0;
-  for (std::size_t t = 0; t < tokens; t += kJobTokens) {
-    const std::size_t left = tokens - t;
-    for (std::size_t g = 0; g < groups; ++g, turn ^= 1) {
-      const typename Tiles::Job job = {&scratch->weights[g], x + t,
-                                       left < kJobTokens ? left : kJobTokens, scratch->acc[g][t],
-                                       scratch->sums[turn]};
-      if (left > kTileTokens) {
-        RunJob<Tiles, true>(job, previous);
-      } else {
-        RunJob<Tiles, false>(job, previous);
+  for (std::size_t t = 0; t < band.tokens; t += Tiles::kJobTokens) {
+    const std::size_t left = band.tokens - t;
+    const std::size_t tokens = left < Tiles::kJobTokens ? left : Tiles::kJobTokens;
+    for (std::size_t g = 0; g < band.groups(); ++g, turn ^= 1) {
+      const typename Tiles::Job job = {
+          scratch->weights[g], count, x + t, slots, tokens, scratch->acc[g][t],
+          scratch->sums[turn]};
+      if constexpr (Tiles::kJobTokens > kTileTokens) {
+        if (tokens > kTileTokens) {
+          Tiles::template Run<true>(job, previous);
+          previous = job;
+          continue;
+        }
       }
+      Tiles::template Run<false>(job, previous);
       previous = job;
     }
   }
-  FinishJob<Tiles>(previous, 0, previous.tokens);
+  Tiles::Finish(previous);
 }
 
 template <typename Tiles>
 void RunTileBand(const MatMulArgs& args, const Band& band, TileScratch<Tiles>* scratch) {
-  const std::size_t groups = band.groups();
   const auto* x = static_cast<const typename Tiles::X*>(args.x) + band.first;
-  for (std::size_t g = 0; g < groups; ++g) {
+  const std::size_t blocks = args.cols / Tiles::kLength;
+  for (std::size_t g = 0; g < band.groups(); ++g) {
     __builtin_memset(scratch->acc[g], 0, band.tokens * sizeof(scratch->acc[g][0]));
   }
-  for (std::size_t b = 0; b < args.cols / Tiles::kLength; ++b, x += args.x_slots) {
-    for (std::size_t g = 0; g < groups; ++g) {
-      ExpandGroup<Tiles>(args, band, b, g, scratch->rows, &scratch->weights[g].panel);
-      Tiles::Prepare(&scratch->weights[g]);
+  for (std::size_t b = 0; b < blocks; b += Tiles::kPass) {
+    const std::size_t count = blocks - b < Tiles::kPass ? blocks - b : Tiles::kPass;
+    for (std::size_t g = 0; g < band.groups(); ++g) {
+      typename Tiles::Weights* weights = scratch->weights[g];
+      ExpandGroup<Tiles>(args, band, b, count, g, scratch->rows, weights, sizeof(*weights));
+      for (std::size_t i = 0; i < count; ++i) {
+        Tiles::Prepare(weights + i);
+      }
     }
     FinishStores();
-    MultiplyBlock<Tiles>(x, band.tokens, groups, scratch);
+    MultiplyBlocks<Tiles>(x + b * args.x_slots, args.x_slots, count, band, scratch);
   }
   StoreBand(args, band, scratch->acc);
 }

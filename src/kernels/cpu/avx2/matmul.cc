@@ -46,12 +46,13 @@ struct SuperKernel : Format {
   using X = BlockQ8K;
   using Panel = typename Format::Panel;
 
-  static void Dot(const Panel& panel, const X* x, std::size_t tokens, float* acc) {
+  static void Dot(const Panel* panel, std::size_t /*count*/, const X* x, std::size_t /*slots*/,
+                  std::size_t tokens, float* acc) {
     for (; tokens >= kTogether; tokens -= kTogether, x += kTogether, acc += kTogether * kLanes) {
-      DotTokens<kTogether>(panel, x, acc);
+      DotTokens<kTogether>(*panel, x, acc);
     }
     for (; tokens > 0; --tokens, ++x, acc += kLanes) {
-      DotTokens<1>(panel, x, acc);
+      DotTokens<1>(*panel, x, acc);
     }
   }
 
@@ -75,10 +76,11 @@ struct SuperKernel : Format {
         sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(words[t], scale));
       }
     }
+    const Header<Format> header(panel);
 #pragma GCC unroll 4
     for (std::size_t t = 0; t < kTokens; ++t) {
-      const __m256i s = RemoveBias<Format>(panel, x[t], sum[t]);
-      FinishSuper<Format>(panel, x[t], s, acc + t * kLanes);
+      const __m256i s = RemoveBias(header, x[t], sum[t]);
+      FinishSuper(header, x[t], s, acc + t * kLanes);
     }
   }
 };
@@ -88,12 +90,13 @@ struct Kernel32 : Format {
   using X = BlockQ8x32;
   using Panel = typename Format::Panel;
 
-  static void Dot(const Panel& panel, const X* x, std::size_t tokens, float* acc) {
+  static void Dot(const Panel* panels, std::size_t count, const X* x, std::size_t slots,
+                  std::size_t tokens, float* acc) {
     for (; tokens >= kTogether; tokens -= kTogether, x += kTogether, acc += kTogether * kLanes) {
-      DotTokens<kTogether>(panel, x, acc);
+      DotTokens<kTogether>(panels, count, x, slots, acc);
     }
     for (; tokens > 0; --tokens, ++x, acc += kLanes) {
-      DotTokens<1>(panel, x, acc);
+      DotTokens<1>(panels, count, x, slots, acc);
     }
   }
 
@@ -102,24 +105,34 @@ struct Kernel32 : Format {
   static_assert(8 % kCount == 0);
 
   template <std::size_t kTokens>
-  static void DotTokens(const Panel& panel, const X* x, float* acc) {
+  static void DotTokens(const Panel* panels, std::size_t count, const X* x, std::size_t slots,
+                        float* acc) {
     const __m256i ones = _mm256_set1_epi16(1);
-    __m256i sum[kTokens];
-    for (__m256i& s : sum) {
-      s = _mm256_setzero_si256();
+    __m256 total[kTokens];
+#pragma GCC unroll 4
+    for (std::size_t t = 0; t < kTokens; ++t) {
+      total[t] = LoadFloats(acc + t * kLanes);
     }
+    for (std::size_t b = 0; b < count; ++b, x += slots) {
+      __m256i sum[kTokens];
 #pragma GCC unroll 8
-    for (std::size_t quad = 0; quad < 8; quad += kCount) {
-      __m256i words[kTokens];
-      AddQuads<Format, kTokens, kCount>(panel.q, x, quad, words);
+      for (std::size_t quad = 0; quad < 8; quad += kCount) {
+        __m256i words[kTokens];
+        AddQuads<Format, kTokens, kCount>(panels[b].q, x, quad, words);
+#pragma GCC unroll 4
+        for (std::size_t t = 0; t < kTokens; ++t) {
+          const __m256i part = _mm256_madd_epi16(words[t], ones);
+          sum[t] = quad == 0 ? part : _mm256_add_epi32(sum[t], part);
+        }
+      }
 #pragma GCC unroll 4
       for (std::size_t t = 0; t < kTokens; ++t) {
-        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(words[t], ones));
+        total[t] = FinishBlock<Format>(panels[b], x[t], sum[t], total[t]);
       }
     }
 #pragma GCC unroll 4
     for (std::size_t t = 0; t < kTokens; ++t) {
-      FinishBlock<Format>(panel, x[t], sum[t], acc + t * kLanes);
+      StoreFloats(acc + t * kLanes, total[t]);
     }
   }
 };

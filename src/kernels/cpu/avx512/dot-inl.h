@@ -17,26 +17,26 @@ namespace {
 constexpr std::size_t kTogether = 8;
 
 template <typename Kernel>
-void DotAllTokens(const typename Kernel::Panel& panel, const typename Kernel::X* x,
-                  std::size_t tokens, float* acc) {
+void DotAllTokens(const typename Kernel::Panel* panels, std::size_t count,
+                  const typename Kernel::X* x, std::size_t slots, std::size_t tokens, float* acc) {
   for (; tokens >= kTogether; tokens -= kTogether, x += kTogether, acc += kTogether * kLanes) {
-    Kernel::template DotTokens<kTogether>(panel, x, acc);
+    Kernel::template DotTokens<kTogether>(panels, count, x, slots, acc);
   }
   switch (tokens) {
     case 1:
-      return Kernel::template DotTokens<1>(panel, x, acc);
+      return Kernel::template DotTokens<1>(panels, count, x, slots, acc);
     case 2:
-      return Kernel::template DotTokens<2>(panel, x, acc);
+      return Kernel::template DotTokens<2>(panels, count, x, slots, acc);
     case 3:
-      return Kernel::template DotTokens<3>(panel, x, acc);
+      return Kernel::template DotTokens<3>(panels, count, x, slots, acc);
     case 4:
-      return Kernel::template DotTokens<4>(panel, x, acc);
+      return Kernel::template DotTokens<4>(panels, count, x, slots, acc);
     case 5:
-      return Kernel::template DotTokens<5>(panel, x, acc);
+      return Kernel::template DotTokens<5>(panels, count, x, slots, acc);
     case 6:
-      return Kernel::template DotTokens<6>(panel, x, acc);
+      return Kernel::template DotTokens<6>(panels, count, x, slots, acc);
     case 7:
-      return Kernel::template DotTokens<7>(panel, x, acc);
+      return Kernel::template DotTokens<7>(panels, count, x, slots, acc);
     default:
       return;
   }
@@ -47,12 +47,15 @@ struct SuperKernel : Format {
   using X = BlockQ8K;
   using Panel = typename Format::Panel;
 
-  static void Dot(const Panel& panel, const X* x, std::size_t tokens, float* acc) {
-    DotAllTokens<SuperKernel>(panel, x, tokens, acc);
+  static void Dot(const Panel* panels, std::size_t count, const X* x, std::size_t slots,
+                  std::size_t tokens, float* acc) {
+    DotAllTokens<SuperKernel>(panels, count, x, slots, tokens, acc);
   }
 
   template <std::size_t kTokens>
-  static void DotTokens(const Panel& panel, const X* x, float* acc) {
+  static void DotTokens(const Panel* panels, std::size_t /*count*/, const X* x,
+                        std::size_t /*slots*/, float* acc) {
+    const Panel& panel = *panels;
     constexpr std::size_t kQuadsPerSub = Format::kQuads / Format::kSubs;
     __m512i sum[kTokens];
 #pragma GCC unroll 8
@@ -75,10 +78,11 @@ struct SuperKernel : Format {
         sum[t] = _mm512_add_epi32(sum[t], _mm512_mullo_epi32(part[t], panel.scale[s]));
       }
     }
+    const Header<Format> header(panel);
 #pragma GCC unroll 8
     for (std::size_t t = 0; t < kTokens; ++t) {
-      const __m512i s = RemoveBias<Format>(panel, x[t], sum[t]);
-      FinishSuper<Format>(panel, x[t], s, acc + t * kLanes);
+      const __m512i s = RemoveBias(header, x[t], sum[t]);
+      FinishSuper(header, x[t], s, acc + t * kLanes);
     }
   }
 };
@@ -88,25 +92,38 @@ struct Kernel32 : Format {
   using X = BlockQ8x32;
   using Panel = typename Format::Panel;
 
-  static void Dot(const Panel& panel, const X* x, std::size_t tokens, float* acc) {
-    DotAllTokens<Kernel32>(panel, x, tokens, acc);
+  static void Dot(const Panel* panels, std::size_t count, const X* x, std::size_t slots,
+                  std::size_t tokens, float* acc) {
+    DotAllTokens<Kernel32>(panels, count, x, slots, tokens, acc);
   }
 
   template <std::size_t kTokens>
-  static void DotTokens(const Panel& panel, const X* x, float* acc) {
-    __m512i sum[kTokens];
+  static void DotTokens(const Panel* panels, std::size_t count, const X* x, std::size_t slots,
+                        float* acc) {
+    __m512 total[kTokens];
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < Format::kQuads; ++i) {
-      const __m512i codes = panel.q[i];
+    for (std::size_t t = 0; t < kTokens; ++t) {
+      total[t] = LoadFloats(acc + t * kLanes);
+    }
+    for (std::size_t b = 0; b < count; ++b, x += slots) {
+      __m512i sum[kTokens];
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < Format::kQuads; ++i) {
+        const __m512i codes = panels[b].q[i];
+#pragma GCC unroll 8
+        for (std::size_t t = 0; t < kTokens; ++t) {
+          sum[t] = _mm512_dpbusd_epi32(i == 0 ? _mm512_setzero_si512() : sum[t], codes,
+                                       SplatQuad(x[t].q + 4 * i));
+        }
+      }
 #pragma GCC unroll 8
       for (std::size_t t = 0; t < kTokens; ++t) {
-        sum[t] = _mm512_dpbusd_epi32(i == 0 ? _mm512_setzero_si512() : sum[t], codes,
-                                     SplatQuad(x[t].q + 4 * i));
+        total[t] = FinishBlock<Format>(panels[b], x[t], sum[t], total[t]);
       }
     }
 #pragma GCC unroll 8
     for (std::size_t t = 0; t < kTokens; ++t) {
-      FinishBlock<Format>(panel, x[t], sum[t], acc + t * kLanes);
+      StoreFloats(acc + t * kLanes, total[t]);
     }
   }
 };

@@ -113,25 +113,49 @@ inline FloatVec HalfOf(IntVec v) {
 struct Quads {
   IntVec v[4];
 };
-/// 16 bytes of each row: v[i] holds bytes 4 i .. 4 i + 3, row r in lane r.
-inline Quads LoadRows(const std::uint8_t* p, std::size_t stride) {
-  __m512i row[4];
-#pragma GCC unroll 4
-  for (std::size_t r = 0; r < 4; ++r) {
-    const std::uint8_t* q = p + r * stride;
-    const auto load = [q, stride](std::size_t lane) {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(q + 4 * lane * stride));
+
+/// One block of each of kLanes rows, and the memory to fetch meanwhile.
+struct Rows {
+  const std::uint8_t* base[kLanes / 4];  // every fourth row: the others are 1, 2 or 3 strides on
+  std::size_t stride;
+  std::size_t stride3;
+  const std::uint8_t* ahead;
+};
+inline Rows RowsAt(const std::uint8_t* p, std::size_t stride, const std::uint8_t* ahead) {
+  return {{p, p + 4 * stride, p + 8 * stride, p + 12 * stride}, stride, 3 * stride, ahead};
+}
+
+/// 16 bytes of each row from `offset` on: v[i] holds bytes 4 i .. 4 i + 3, row r in lane r.
+inline Quads LoadRows(const Rows& rows, std::size_t offset) {
+  const auto load = [&rows](std::size_t from) {
+    const auto part = [&rows, from](std::size_t lane) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.base[lane] + from));
     };
-    row[r] = _mm512_inserti32x4(_mm512_castsi128_si512(load(0)), load(1), 1);
-    row[r] = _mm512_inserti32x4(row[r], load(2), 2);
-    row[r] = _mm512_inserti32x4(row[r], load(3), 3);
-  }
-  const __m512i a = _mm512_unpacklo_epi32(row[0], row[1]);
-  const __m512i b = _mm512_unpacklo_epi32(row[2], row[3]);
-  const __m512i c = _mm512_unpackhi_epi32(row[0], row[1]);
-  const __m512i d = _mm512_unpackhi_epi32(row[2], row[3]);
+    __m512i v = _mm512_castsi128_si512(part(0));
+    v = _mm512_inserti32x4(v, part(1), 1);
+    v = _mm512_inserti32x4(v, part(2), 2);
+    return _mm512_inserti32x4(v, part(3), 3);
+  };
+  const __m512i row0 = load(offset);
+  const __m512i row1 = load(offset + rows.stride);
+  const __m512i row2 = load(offset + 2 * rows.stride);
+  const __m512i row3 = load(offset + rows.stride3);
+  const __m512i a = _mm512_unpacklo_epi32(row0, row1);
+  const __m512i b = _mm512_unpacklo_epi32(row2, row3);
+  const __m512i c = _mm512_unpackhi_epi32(row0, row1);
+  const __m512i d = _mm512_unpackhi_epi32(row2, row3);
   return {{_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b), _mm512_unpacklo_epi64(c, d),
            _mm512_unpackhi_epi64(c, d)}};
+}
+
+/// LoadRows of 16 bytes that no other call reads, with as much memory fetched ahead: spread like
+/// this, the fetches never fill the line buffers that the loads need.
+inline Quads StreamRows(const Rows& rows, std::size_t offset) {
+#pragma GCC unroll 4
+  for (std::size_t line = 0; line < 16 * kLanes; line += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(rows.ahead + offset * kLanes + line), _MM_HINT_T0);
+  }
+  return LoadRows(rows, offset);
 }
 
 }  // namespace
