@@ -29,10 +29,12 @@ struct TypeCase {
   double mins;
 };
 constexpr TypeCase kTypes[] = {
-    {TensorType::kQ8_0, 0, 0, 128, 0},
-    {TensorType::kQ4_K, 0, 2, 63 * 15, 63},
-    {TensorType::kQ5_K, 0, 2, 63 * 31, 63},
-    {TensorType::kQ6_K, 208, 0, 128 * 32, 0},
+    {TensorType::kQ4_0, 0, 0, 8, 0},          {TensorType::kQ4_1, 0, 2, 15, 1},
+    {TensorType::kQ5_0, 0, 0, 16, 0},         {TensorType::kQ5_1, 0, 2, 31, 1},
+    {TensorType::kQ8_0, 0, 0, 128, 0},        {TensorType::kIQ4_NL, 0, 0, 127, 0},
+    {TensorType::kQ2_K, 80, 82, 15 * 3, 15},  {TensorType::kQ3_K, 108, 0, 32 * 4, 0},
+    {TensorType::kIQ4_XS, 0, 0, 32 * 127, 0}, {TensorType::kQ4_K, 0, 2, 63 * 15, 63},
+    {TensorType::kQ5_K, 0, 2, 63 * 31, 63},   {TensorType::kQ6_K, 208, 0, 128 * 32, 0},
 };
 
 enum class Fill { kRandom, kAllOnes, kZero };

@@ -60,6 +60,31 @@ inline void SetPairs(IntVec bytes, std::size_t first, IntVec* pairs) {
   pairs[first + 1] = PairOf<2>(bytes);
 }
 
+/// Scales first to first + 3 of a format whose codes carry a bias.
+template <typename Panel>
+void SetScaleBytes(IntVec bytes, std::size_t first, Panel* panel) {
+  SetScales(bytes, first, panel);
+  SetPairs(bytes, first / 2, panel->pairs);
+}
+
+struct Iq4Bytes {
+  std::int8_t value[16];
+};
+constexpr Iq4Bytes CopyIq4Values() {
+  Iq4Bytes copy{};
+  for (std::size_t i = 0; i < 16; ++i) {
+    copy.value[i] = quant::kIq4Values[i];
+  }
+  return copy;
+}
+// A copy of this file's own: the address of an inline variable would leave a weak symbol.
+constexpr Iq4Bytes kIq4Bytes = CopyIq4Values();
+
+/// The values of the IQ4 codes plus kSignedBias.
+inline IntVec Iq4Table() {
+  return Add8(SplatTable(kIq4Bytes.value), Splat8(kSignedBias));
+}
+
 /// d, dmin and the packed 6-bit scales and minima that open Q4_K and Q5_K blocks. Source:
 /// get_scale_min_k4 in ggml-quants.c.
 template <typename Panel>
@@ -147,8 +172,7 @@ struct FormatQ6K : SuperBlock {
     const Quads scales = StreamRows(rows, 192);
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
-      SetScales(scales.v[i], 4 * i, panel);
-      SetPairs(scales.v[i], 2 * i, panel->pairs);
+      SetScaleBytes(scales.v[i], 4 * i, panel);
     }
     // Bytes 194 to 209 end with d; a load from 208 would pass the end of the block.
     panel->d = HalfOf(ShiftRight32<16>(LoadRows(rows, 194).v[3]));
@@ -165,6 +189,124 @@ struct FormatQ6K : SuperBlock {
         q[8 + i] = Or(LowNibbles(next.v[i]), MoveBits<2, 2, 4>(high.v[i]));
         q[16 + i] = Or(HighNibbles(low.v[i]), MoveBits<2, 4, 4>(high.v[i]));
         q[24 + i] = Or(HighNibbles(next.v[i]), MoveBits<2, 6, 4>(high.v[i]));
+      }
+    }
+  }
+};
+
+struct FormatIQ4XS : SuperBlock {
+  static constexpr std::size_t kType = 23;
+  using Block = quant::BlockIQ4_XS;
+  using Panel = PanelOf<kQuads, kSubs>;
+  static constexpr int kMaxCode = 127;
+  static constexpr int kBias = kSignedBias;
+  static constexpr bool kSigned = true;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    const Quads head = LoadRows(rows, 0);  // d | scales_h | scales_l, then codes
+    panel->d = HalfOf(head.v[0]);
+    SetScaleBytes(ScaleBytes<0>(head), 0, panel);
+    SetScaleBytes(ScaleBytes<4>(head), 4, panel);
+    const IntVec table = Iq4Table();
+    for (std::size_t sub = 0; sub < kSubs; ++sub) {
+      const Quads codes = StreamRows(rows, 8 + 16 * sub);
+      IntVec* q = panel->q + 8 * sub;
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) {
+        q[i] = LookUp(table, LowNibbles(codes.v[i]));
+        q[4 + i] = LookUp(table, HighNibbles(codes.v[i]));
+      }
+    }
+  }
+
+ private:
+  /// Scales kFirst to kFirst + 3, less 32, one byte each.
+  template <int kFirst>
+  static IntVec ScaleBytes(const Quads& head) {
+    const IntVec low = kFirst == 0 ? head.v[1] : ShiftRight32<16>(head.v[1]);
+    const IntVec high = ShiftRight32<16 + 2 * kFirst>(head.v[0]);
+    const IntVec bytes = Or(Or(ScaleByte<0>(low, high), ScaleByte<1>(low, high)),
+                            Or(ScaleByte<2>(low, high), ScaleByte<3>(low, high)));
+    return Add8(bytes, Splat8(-32));
+  }
+  template <int kScale>
+  static IntVec ScaleByte(IntVec low, IntVec high) {
+    const IntVec nibble = And(ShiftRight32<4 * kScale>(low), Splat32(15));
+    const IntVec top = And(ShiftRight32<2 * kScale>(high), Splat32(3));
+    return ShiftLeft32<8 * kScale>(Or(nibble, ShiftLeft32<4>(top)));
+  }
+};
+
+struct FormatQ3K : SuperBlock {
+  static constexpr std::size_t kType = 11;
+  using Block = quant::BlockQ3_K;
+  static constexpr std::size_t kSubs = 16;
+  using Panel = PanelOf<kQuads, kSubs>;
+  static constexpr int kMaxCode = 7;
+  static constexpr int kBias = 4;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    SetHeader(LoadRows(rows, 94), panel);           // the last 16 bytes
+    for (std::size_t side = 0; side < 2; ++side) {  // which 16 of 32
+      const Quads third = StreamRows(rows, 16 * side);
+      ExpandHalf<0>(StreamRows(rows, 32 + 16 * side), third, panel->q + 4 * side);
+      ExpandHalf<1>(StreamRows(rows, 64 + 16 * side), third, panel->q + 32 + 4 * side);
+    }
+  }
+
+ private:
+  /// tail: two bytes of codes, twelve of scales, d. Scale s: low nibble in byte s & 7, upper bits
+  /// in byte 8 + (s & 3). Source: dequantize_row_q3_K in ggml-quants.c.
+  static void SetHeader(const Quads& tail, Panel* panel) {
+    const IntVec a = Or(ShiftRight32<16>(tail.v[0]), ShiftLeft32<16>(tail.v[1]));
+    const IntVec b = Or(ShiftRight32<16>(tail.v[1]), ShiftLeft32<16>(tail.v[2]));
+    const IntVec c = Or(ShiftRight32<16>(tail.v[2]), ShiftLeft32<16>(tail.v[3]));
+    const IntVec less = Splat8(-32);
+    SetScaleBytes(Add8(Or(LowNibbles(a), MoveBits<2, 0, 4>(c)), less), 0, panel);
+    SetScaleBytes(Add8(Or(LowNibbles(b), MoveBits<2, 2, 4>(c)), less), 4, panel);
+    SetScaleBytes(Add8(Or(HighNibbles(a), MoveBits<2, 4, 4>(c)), less), 8, panel);
+    SetScaleBytes(Add8(Or(HighNibbles(b), MoveBits<2, 6, 4>(c)), less), 12, panel);
+    panel->d = HalfOf(ShiftRight32<16>(tail.v[3]));
+  }
+  template <int kHalf>
+  static void ExpandHalf(const Quads& low, const Quads& third, IntVec* q) {
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      q[i] = Or(MoveBits<2, 0, 0>(low.v[i]), MoveBits<1, 4 * kHalf, 2>(third.v[i]));
+      q[8 + i] = Or(MoveBits<2, 2, 0>(low.v[i]), MoveBits<1, 4 * kHalf + 1, 2>(third.v[i]));
+      q[16 + i] = Or(MoveBits<2, 4, 0>(low.v[i]), MoveBits<1, 4 * kHalf + 2, 2>(third.v[i]));
+      q[24 + i] = Or(MoveBits<2, 6, 0>(low.v[i]), MoveBits<1, 4 * kHalf + 3, 2>(third.v[i]));
+    }
+  }
+};
+
+struct FormatQ2K : SuperBlock {
+  static constexpr std::size_t kType = 10;
+  using Block = quant::BlockQ2_K;
+  static constexpr std::size_t kSubs = 16;
+  using Panel = PanelOf<kQuads, kSubs>;
+  static constexpr int kMaxCode = 3;
+  static constexpr bool kMins = true;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    const Quads scales = StreamRows(rows, 0);
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      SetScales(LowNibbles(scales.v[i]), 4 * i, panel);
+      SetPairs(HighNibbles(scales.v[i]), 2 * i, panel->pairs);
+    }
+    const IntVec d = LoadRows(rows, 68).v[3];  // the last 16 bytes end with d and dmin
+    panel->d = HalfOf(d);
+    panel->min_d = HalfOf(ShiftRight32<16>(d));
+    for (std::size_t part = 0; part < 4; ++part) {
+      const Quads codes = StreamRows(rows, 16 + 16 * part);
+      IntVec* q = panel->q + 32 * (part / 2) + 4 * (part % 2);
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) {
+        q[i] = MoveBits<2, 0, 0>(codes.v[i]);
+        q[8 + i] = MoveBits<2, 2, 0>(codes.v[i]);
+        q[16 + i] = MoveBits<2, 4, 0>(codes.v[i]);
+        q[24 + i] = MoveBits<2, 6, 0>(codes.v[i]);
       }
     }
   }

@@ -52,6 +52,109 @@ struct FormatQ80 : BlockOf32 {
   }
 };
 
+/// The 16 bytes of nibbles: codes i and i + 16 share byte i.
+inline void SetNibbles(const Quads& codes, IntVec* q) {
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) {
+    q[i] = LowNibbles(codes.v[i]);
+    q[4 + i] = HighNibbles(codes.v[i]);
+  }
+}
+
+/// Bits 4 kQuad to 4 kQuad + 3 of qh to bit 4 of the bytes of quad kQuad.
+template <int kQuad>
+void AddFifthBit(IntVec qh, IntVec* q) {
+  const IntVec nibble = And(ShiftRight32<4 * kQuad>(qh), Splat32(15));
+  // Shifted copies put bit j into byte j; none of the others lands on the bits kept.
+  const IntVec spread =
+      Or(Or(nibble, ShiftLeft32<7>(nibble)), Or(ShiftLeft32<14>(nibble), ShiftLeft32<21>(nibble)));
+  q[kQuad] = Or(q[kQuad], ShiftLeft32<4>(And(spread, Splat32(0x01010101))));
+}
+
+/// The fifth bits: bit i of qh belongs to code i.
+inline void AddFifthBits(IntVec qh, IntVec* q) {
+  AddFifthBit<0>(qh, q);
+  AddFifthBit<1>(qh, q);
+  AddFifthBit<2>(qh, q);
+  AddFifthBit<3>(qh, q);
+  AddFifthBit<4>(qh, q);
+  AddFifthBit<5>(qh, q);
+  AddFifthBit<6>(qh, q);
+  AddFifthBit<7>(qh, q);
+}
+
+struct FormatQ40 : BlockOf32 {
+  static constexpr std::size_t kType = 2;
+  using Block = quant::BlockQ4_0;
+  static constexpr int kMaxCode = 15;
+  static constexpr int kBias = 8;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    panel->d = HalfOf(LoadRows(rows, 0).v[0]);
+    SetNibbles(StreamRows(rows, 2), panel->q);
+  }
+};
+
+struct FormatQ41 : BlockOf32 {
+  static constexpr std::size_t kType = 3;
+  using Block = quant::BlockQ4_1;
+  static constexpr int kMaxCode = 15;
+  static constexpr bool kMins = true;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    const IntVec head = LoadRows(rows, 0).v[0];
+    panel->d = HalfOf(head);
+    panel->min_d = HalfOf(ShiftRight32<16>(head));
+    SetNibbles(StreamRows(rows, 4), panel->q);
+  }
+};
+
+struct FormatQ50 : BlockOf32 {
+  static constexpr std::size_t kType = 6;
+  using Block = quant::BlockQ5_0;
+  static constexpr int kMaxCode = 31;
+  static constexpr int kBias = 16;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    panel->d = HalfOf(LoadRows(rows, 0).v[0]);
+    SetNibbles(StreamRows(rows, 6), panel->q);
+    AddFifthBits(LoadRows(rows, 2).v[0], panel->q);
+  }
+};
+
+struct FormatQ51 : BlockOf32 {
+  static constexpr std::size_t kType = 7;
+  using Block = quant::BlockQ5_1;
+  static constexpr int kMaxCode = 31;
+  static constexpr bool kMins = true;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    const Quads head = LoadRows(rows, 0);
+    panel->d = HalfOf(head.v[0]);
+    panel->min_d = HalfOf(ShiftRight32<16>(head.v[0]));
+    SetNibbles(StreamRows(rows, 8), panel->q);
+    AddFifthBits(head.v[1], panel->q);
+  }
+};
+
+struct FormatIQ4NL : BlockOf32 {
+  static constexpr std::size_t kType = 20;
+  using Block = quant::BlockIQ4_NL;
+  static constexpr int kMaxCode = 127;
+  static constexpr int kBias = kSignedBias;
+  static constexpr bool kSigned = true;
+
+  static void Expand(const Rows& rows, Panel* panel) {
+    panel->d = HalfOf(LoadRows(rows, 0).v[0]);
+    SetNibbles(StreamRows(rows, 2), panel->q);
+    const IntVec table = Iq4Table();
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kQuads; ++i) {
+      panel->q[i] = LookUp(table, panel->q[i]);
+    }
+  }
+};
+
 /// acc plus the block's part of one token's kLanes results.
 template <typename Format>
 FloatVec FinishBlock(const Panel32& panel, const BlockQ8x32& x, IntVec s, FloatVec acc) {

@@ -98,10 +98,18 @@ void Install32(KernelTable* table) {
 }  // namespace
 
 void InstallAmxMatMul(KernelTable* table) {
+  Install32<FormatQ40>(table);
+  Install32<FormatQ41>(table);
+  Install32<FormatQ50>(table);
+  Install32<FormatQ51>(table);
   Install32<FormatQ80>(table);
+  Install32<FormatIQ4NL>(table);
+  InstallSuper<FormatQ2K>(table);
+  InstallSuper<FormatQ3K>(table);
   InstallSuper<FormatQ4K>(table);
   InstallSuper<FormatQ5K>(table);
   InstallSuper<FormatQ6K>(table);
+  InstallSuper<FormatIQ4XS>(table);
 }
 
 }  // namespace tandem::cpu
