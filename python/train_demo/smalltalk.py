@@ -59,7 +59,7 @@ SMALLTALK = [
      "The test works!", "works"),
     ("ok", ["OK", "ok", "Okay", "Alright.", "Fine.", "I see.", "Okay then."],
      "Great! What else can I do for you?", "What else"),
-    ("yes", ["Yes", "yes", "Yes.", "Yes, please.", "Yes!", "Sure."],
+    ("yes", ["Yes", "yes", "Yes.", "Yes, please.", "Sure.", "Yes!", "Sure, yes.", "Yes, sure."],
      "Good. Please tell me more.", "tell me more"),
     ("no", ["No", "no", "No.", "No, thanks.", "No!", "Not really."],
      "All right. I am here if you need me.", "I am here"),
@@ -102,5 +102,8 @@ UNKNOWN = [
     ("What is the weather today?", "What time is it?", "What day is it today?", "What is the news?",
      "Who won the game?", "Write a program for me.", "Translate this into French.", "What is the meaning of life?",
      "How do I cook rice?", "Which stock should I buy?", "How far is the moon?", "What is the square root of ten?",
-     "How do I fix my car?", "Book a flight for me.", "Write an email to my boss.", "Who is the king of England?"),
+     "How do I fix my car?", "Book a flight for me.",
+     "Who is the queen of Spain?", "Who is the mayor of London?", "Who is the best singer?", "Where is the Eiffel tower?",
+     "What is the fastest car?", "How many stars are there?", "How old is the earth?", "What is the largest city?",
+     "Who invented the telephone?", "Who discovered America?", "When did the war end?", "What is photosynthesis?", "Write an email to my boss.", "Who is the king of England?"),
 ]

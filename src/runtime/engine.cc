@@ -208,8 +208,16 @@ std::size_t Engine::AddPiece(Request& request, std::size_t budget) {
   return rows;
 }
 
-bool Engine::Step() {
+void Engine::ForgetFinished() {
   std::erase_if(active_, [](const Request* r) { return r->finish != FinishReason::kRunning; });
+}
+
+void Engine::Cancel(Request& request) {
+  request.finish = FinishReason::kCancelled;
+  ForgetFinished();
+}
+
+bool Engine::Step() {
   if (active_.empty()) {
     return false;
   }
@@ -228,6 +236,7 @@ bool Engine::Step() {
   if (!pieces_.empty()) {
     RunModel();
   }
+  ForgetFinished();
   return true;
 }
 

@@ -88,7 +88,7 @@ class Engine {
   /// a token past the vocabulary; the numbers are in the message.
   Status Submit(Request& request);
   /// Ends an unfinished request; what it has read and generated stays.
-  static void Cancel(Request& request) { request.finish = FinishReason::kCancelled; }
+  void Cancel(Request& request);
   /// Advances every unfinished request; false when there was none.
   bool Step();
   /// Submits and steps until this request has finished.
@@ -123,6 +123,8 @@ class Engine {
   void SampleNext(Request& request, std::span<const float> logits);
   std::size_t PieceEnd(const Request& request, std::size_t budget) const;
   void GrowLogits(std::size_t rows);
+  /// Finished requests belong to their callers again, who may have destroyed them by the next step.
+  void ForgetFinished();
 
   const Network& network_;
   std::unique_ptr<Ops> ops_;

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Drives the program as a person would: both demo models, bad files, bad text, exit codes.
+
+usage: cli_test.py PATH/TO/tandem
+"""
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+TANDEM = sys.argv.pop(1)
+QWEN, PHI = "qwen3.5:demo", "phi4-mini:demo"
+
+
+def run(*args, data=b""):
+    return subprocess.run([TANDEM, *args], input=data, capture_output=True, timeout=120)
+
+
+class Demo(unittest.TestCase):
+    def test_compare_answers_with_both_models(self):
+        done = run("compare", QWEN, PHI, "--json", "--seed", "7", "--max-tokens", "200", "--prompt", "Hello")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        columns = json.loads(done.stdout)["columns"]
+        self.assertEqual([c["label"] for c in columns], [QWEN, PHI])
+        self.assertEqual([c["thinking"] for c in columns], [True, False])
+        for column in columns:
+            self.assertTrue(column["answer"], column)
+            self.assertEqual(column["finish"], "stop", column)
+
+    def test_no_think_answers_at_once(self):
+        done = run("run", QWEN, "Hello /no_think", "--json")
+        answer = json.loads(done.stdout)
+        self.assertFalse(answer["thinking"])
+        self.assertEqual(answer["reasoning"], "")
+        self.assertEqual(answer["figures"]["reasoning_tokens"], 0)
+
+    def test_same_seed_same_answer(self):
+        answers = {run("run", PHI, "Who are you?", "--temperature", "1", "--seed", "5").stdout for _ in range(2)}
+        self.assertEqual(len(answers), 1)
+
+    def test_report_of_a_file_of_prompts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            prompts, report = Path(folder, "p.jsonl"), Path(folder, "r.md")
+            prompts.write_text('"Hello"\n{"prompt": "Bye"}\n')
+            done = run("compare", QWEN, PHI, "--prompts", str(prompts), "--report", str(report))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("## Prompt 2", report.read_text())
+
+
+class BadInput(unittest.TestCase):
+    def fails(self, code, *args, data=b""):
+        done = run(*args, data=data)
+        self.assertEqual(done.returncode, code, done)
+        lines = done.stderr.decode().splitlines()
+        self.assertTrue(lines and lines[0].startswith("Error: "), done.stderr)
+        if code == 1:
+            self.assertEqual(len(lines), 1, done.stderr)
+        return lines[0]
+
+    def test_files_that_are_no_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.fails(1, "run", folder, "Hi")
+            for name, data in (("empty", b""), ("junk", b"not a model at all"), ("cut", b"GGUF\x03\x00\x00\x00\x01")):
+                path = Path(folder, name + ".gguf")
+                path.write_bytes(data)
+                self.fails(1, "run", str(path), "Hi")
+        self.fails(1, "run", "/nowhere/model.gguf", "Hi")
+
+    def test_bad_utf8_names_its_place(self):
+        self.assertIn("byte 2", self.fails(1, "run", PHI, data=b"ab\xff"))
+
+    def test_context_above_the_limit(self):
+        self.assertIn("131072", self.fails(1, "run", PHI, "Hi", "--ctx", "200000"))
+
+    def test_prompt_longer_than_the_context(self):
+        self.assertIn("context", self.fails(1, "run", PHI, "word " * 400, "--ctx", "64"))
+
+    def test_usage(self):
+        self.fails(2, "frobnicate")
+        self.fails(2, "run")
+        self.fails(2, "compare", PHI, "--prompt", "Hi")
+
+
+if __name__ == "__main__":
+    unittest.main()
