@@ -60,7 +60,8 @@ Result<SamplingOptions> DefaultSampling(const gguf::File& file, bool thinking,
   TANDEM_ASSIGN_OR_RETURN(const std::string_view architecture,
                           file.GetStringOr("general.architecture", ""));
   // A file of ours may say that its settings are all there is to say, in both modes.
-  TANDEM_ASSIGN_OR_RETURN(const bool every_mode, file.GetBoolOr("tandem.sampling.every_mode", false));
+  TANDEM_ASSIGN_OR_RETURN(const bool every_mode,
+                          file.GetBoolOr("tandem.sampling.every_mode", false));
   SamplingOptions options;
   for (const Recommendation& row : kRecommendations) {
     if (!every_mode && row.architecture == architecture && row.thinking == thinking) {

@@ -82,7 +82,8 @@ struct GenerationConfig {
   std::optional<std::uint64_t> top_k;
   std::optional<double> repetition_penalty;
   std::optional<bool> do_sample;
-  /// Ours ("tandem_every_mode"): the settings hold with and without thinking, and what they leave out is neutral.
+  /// Ours ("tandem_every_mode"): the settings hold with and without thinking, and what they leave
+  /// out is neutral.
   std::optional<bool> every_mode;
   std::vector<std::uint32_t> eos_token_ids;  // one or several, as in the file
 };

@@ -49,6 +49,26 @@ class Demo(unittest.TestCase):
             self.assertIn("## Prompt 2", report.read_text())
 
 
+class Accuracy(unittest.TestCase):
+    """Always the most likely token; the thresholds leave room below what README states."""
+
+    def test_sums_and_the_gain_of_thinking(self):
+        sums = [(27, 45), (63, 18), (91, 34), (12, 77), (58, 36), (44, 29), (85, 67), (39, 53), (76, 15), (20, 68)]
+        with tempfile.TemporaryDirectory() as folder:
+            prompts = Path(folder, "p.jsonl")
+            prompts.write_text("".join(json.dumps(f"What is {a} + {b}?") + "\n" for a, b in sums))
+            done = run("compare", QWEN + "@think", QWEN + "@nothink", PHI, "--prompts", str(prompts), "--json",
+                       "--temperature", "0", "--max-tokens", "120")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        right = [0, 0, 0]
+        for (a, b), prompt in zip(sums, json.loads(done.stdout)["prompts"]):
+            for i, column in enumerate(prompt["columns"]):
+                right[i] += column["answer"].strip() == str(a + b)
+        self.assertGreaterEqual(right[0], 7, right)
+        self.assertGreaterEqual(right[2], 8, right)
+        self.assertGreaterEqual(right[0], right[1], right)
+
+
 class BadInput(unittest.TestCase):
     def fails(self, code, *args, data=b""):
         done = run(*args, data=data)

@@ -39,7 +39,8 @@ class CpuOps final : public Ops {
       if (ids[t] >= 0) {
         TANDEM_CHECK(static_cast<std::size_t>(ids[t]) < table_VE.rows,
                      "token id past the vocabulary");
-        format.decode(table_VE.Row(static_cast<std::size_t>(ids[t])), table_VE.cols / format.block_len, x_TE.Row(t));
+        format.decode(table_VE.Row(static_cast<std::size_t>(ids[t])),
+                      table_VE.cols / format.block_len, x_TE.Row(t));
       }
     });
   }
@@ -171,26 +172,27 @@ class CpuOps final : public Ops {
       const DeltaSegment& segment = args.segments[task / args.value_heads];
       const std::size_t head = task % args.value_heads;
       const float* row = args.qkv_TC.data + segment.row_begin * args.qkv_TC.stride;
-      // Narrow heads belong to tiny models: there the reference kernel's sums in double cost nothing.
+      // Narrow heads belong to tiny models: there the reference kernel's sums in double cost
+      // nothing.
       const auto delta = dim < kNarrowHead ? scalar_.delta : table_.delta;
       delta({.q = row + head % args.key_heads * dim,
-                    .k = row + (args.key_heads + head % args.key_heads) * dim,
-                    .v = row + (2 * args.key_heads + head) * dim,
-                    .qkv_stride = args.qkv_TC.stride,
-                    .beta = args.beta_TH.data + segment.row_begin * args.beta_TH.stride + head,
-                    .beta_stride = args.beta_TH.stride,
-                    .alpha = args.alpha_TH.data + segment.row_begin * args.alpha_TH.stride + head,
-                    .alpha_stride = args.alpha_TH.stride,
-                    .a = args.a_H[head],
-                    .dt = args.dt_H[head],
-                    .rows = segment.rows,
-                    .dim = dim,
-                    .state = segment.state_HDD + head * dim * dim,
-                    .snapshots = segment.snapshots.empty() ? nullptr : segment.snapshots.data(),
-                    .snapshot_offset = head * dim * dim,
-                    .out = out_TV.data + segment.row_begin * out_TV.stride + head * dim,
-                    .out_stride = out_TV.stride,
-                    .scratch = worker_scratch_[worker]});
+             .k = row + (args.key_heads + head % args.key_heads) * dim,
+             .v = row + (2 * args.key_heads + head) * dim,
+             .qkv_stride = args.qkv_TC.stride,
+             .beta = args.beta_TH.data + segment.row_begin * args.beta_TH.stride + head,
+             .beta_stride = args.beta_TH.stride,
+             .alpha = args.alpha_TH.data + segment.row_begin * args.alpha_TH.stride + head,
+             .alpha_stride = args.alpha_TH.stride,
+             .a = args.a_H[head],
+             .dt = args.dt_H[head],
+             .rows = segment.rows,
+             .dim = dim,
+             .state = segment.state_HDD + head * dim * dim,
+             .snapshots = segment.snapshots.empty() ? nullptr : segment.snapshots.data(),
+             .snapshot_offset = head * dim * dim,
+             .out = out_TV.data + segment.row_begin * out_TV.stride + head * dim,
+             .out_stride = out_TV.stride,
+             .scratch = worker_scratch_[worker]});
     });
   }
 

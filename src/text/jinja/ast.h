@@ -132,7 +132,7 @@ struct Stmt {
 /// A parsed template. Immutable, shared by all its renderings.
 struct Program {
   Body body;
-  std::vector<std::string> names;                         // by NameId
+  std::vector<std::string> names;                           // by NameId
   std::vector<std::pair<std::string, const Stmt*>> blocks;  // by name
 };
 

@@ -162,8 +162,8 @@ Outcome<Value> BraceFormatter::Resolve(std::string_view name) {
       return ValueError("Only '.' or '[' may follow ']' in format field specifier");
     }
     const std::size_t begin = at + 1;
-    const std::size_t end = std::min(
-        attribute ? name.find_first_of(".[", begin) : name.find(']', begin), name.size());
+    const std::size_t end =
+        std::min(attribute ? name.find_first_of(".[", begin) : name.find(']', begin), name.size());
     if (!attribute && end == name.size()) {
       return ValueError("Missing ']' in format string");
     }
@@ -187,8 +187,8 @@ Outcome<MarkedText> BraceFormatter::Convert(const Value& value, char conversion,
                                             std::string_view spec_text) {
   Value source = value;
   if (conversion == 'r' || conversion == 'a' || conversion == 's') {
-    TANDEM_ASSIGN_OR_RETURN(MarkedText text, conversion == 's' ? Print(runtime_, value)
-                                                               : Repr(runtime_, value));
+    TANDEM_ASSIGN_OR_RETURN(MarkedText text,
+                            conversion == 's' ? Print(runtime_, value) : Repr(runtime_, value));
     TANDEM_ASSIGN_OR_RETURN(source, runtime_.Text(std::move(text)));
   } else if (conversion != 0) {
     return ValueError(Format("Unknown conversion specifier {}", conversion));
@@ -200,8 +200,7 @@ Outcome<MarkedText> BraceFormatter::Convert(const Value& value, char conversion,
     text = Pad(MarkedText(std::move(digits), source.trusted()), spec, '>');
   } else if (source.string() && !spec_text.empty()) {
     if (spec.type != 0 && spec.type != 's') {
-      return ValueError(
-          Format("Unknown format code '{}' for object of type 'str'", spec.type));
+      return ValueError(Format("Unknown format code '{}' for object of type 'str'", spec.type));
     }
     text = source.text().text;
     if (spec.has_precision) {

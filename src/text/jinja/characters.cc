@@ -1,9 +1,9 @@
 #include "text/jinja/characters.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <array>
-
-#include <utf8proc.h>
 
 #include "base/utf8.h"
 
@@ -22,16 +22,24 @@ struct SpecialUpper {
 
 // Unicode's SpecialCasing.txt, the unconditional rows that Latin, Greek and Armenian text meets.
 constexpr SpecialUpper kSpecialUpper[] = {
-    {0x00DF, "SS", "Ss"},           {0x0149, "\u02BCN", "\u02BCN"},
-    {0x01F0, "J\u030C", "J\u030C"}, {0x0390, "\u0399\u0308\u0301", "\u0399\u0308\u0301"},
+    {0x00DF, "SS", "Ss"},
+    {0x0149, "\u02BCN", "\u02BCN"},
+    {0x01F0, "J\u030C", "J\u030C"},
+    {0x0390, "\u0399\u0308\u0301", "\u0399\u0308\u0301"},
     {0x03B0, "\u03A5\u0308\u0301", "\u03A5\u0308\u0301"},
     {0x0587, "\u0535\u0552", "\u0535\u0582"},
-    {0x1E96, "H\u0331", "H\u0331"}, {0x1E97, "T\u0308", "T\u0308"},
-    {0x1E98, "W\u030A", "W\u030A"}, {0x1E99, "Y\u030A", "Y\u030A"},
-    {0x1E9A, "A\u02BE", "A\u02BE"}, {0xFB00, "FF", "Ff"},
-    {0xFB01, "FI", "Fi"},           {0xFB02, "FL", "Fl"},
-    {0xFB03, "FFI", "Ffi"},         {0xFB04, "FFL", "Ffl"},
-    {0xFB05, "ST", "St"},           {0xFB06, "ST", "St"},
+    {0x1E96, "H\u0331", "H\u0331"},
+    {0x1E97, "T\u0308", "T\u0308"},
+    {0x1E98, "W\u030A", "W\u030A"},
+    {0x1E99, "Y\u030A", "Y\u030A"},
+    {0x1E9A, "A\u02BE", "A\u02BE"},
+    {0xFB00, "FF", "Ff"},
+    {0xFB01, "FI", "Fi"},
+    {0xFB02, "FL", "Fl"},
+    {0xFB03, "FFI", "Ffi"},
+    {0xFB04, "FFL", "Ffl"},
+    {0xFB05, "ST", "St"},
+    {0xFB06, "ST", "St"},
 };
 
 const SpecialUpper* FindSpecial(char32_t c) {
@@ -79,8 +87,9 @@ bool IsDigit(char32_t c) {
 
 bool IsNumeric(char32_t c) {
   const utf8proc_category_t category = Category(c);
-  constexpr std::u32string_view kHanNumbers = U"\u96F6\u4E00\u4E8C\u4E09\u56DB\u4E94\u516D\u4E03"
-                                              U"\u516B\u4E5D\u5341\u767E\u5343\u842C\u4E07\u5104";
+  constexpr std::u32string_view kHanNumbers =
+      U"\u96F6\u4E00\u4E8C\u4E09\u56DB\u4E94\u516D\u4E03"
+      U"\u516B\u4E5D\u5341\u767E\u5343\u842C\u4E07\u5104";
   return IsDigit(c) || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO ||
          kHanNumbers.find(c) != std::u32string_view::npos;
 }
@@ -169,10 +178,9 @@ void AppendFolded(char32_t c, std::string& out) {
   }
   std::array<utf8proc_int32_t, 8> folded = {};
   int last_boundclass = 0;
-  const utf8proc_ssize_t count =
-      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), folded.data(),
-                              static_cast<utf8proc_ssize_t>(folded.size()), UTF8PROC_CASEFOLD,
-                              &last_boundclass);
+  const utf8proc_ssize_t count = utf8proc_decompose_char(
+      static_cast<utf8proc_int32_t>(c), folded.data(), static_cast<utf8proc_ssize_t>(folded.size()),
+      UTF8PROC_CASEFOLD, &last_boundclass);
   for (utf8proc_ssize_t i = 0; i < count; ++i) {
     AppendUtf8(static_cast<char32_t>(folded[static_cast<std::size_t>(i)]), out);
   }

@@ -155,8 +155,8 @@ Raised Checker::CheckStmt(Stmt& stmt, const Place& place) {
       TANDEM_RETURN_IF_ERROR(CheckExprs(stmt.expressions, place.soft));
       TANDEM_RETURN_IF_ERROR(CheckBody(stmt.bodies[0], inner));
       // A recursive loop is a function of its own, else branch included.
-      return CheckBody(stmt.bodies[1], {.in_loop = place.in_loop && !stmt.recursive,
-                                        .inside_for = true});
+      return CheckBody(stmt.bodies[1],
+                       {.in_loop = place.in_loop && !stmt.recursive, .inside_for = true});
     }
     case StmtKind::kIf:
       inner.soft = true;

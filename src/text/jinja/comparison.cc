@@ -91,8 +91,8 @@ Outcome<bool> Contains(Runtime& runtime, const Value& container, const Value& it
   switch (container.kind()) {
     case Value::Kind::kString:
       if (!item.string()) {
-        return TypeError(Format("'in <string>' requires string as left operand, not {}",
-                                item.TypeName()));
+        return TypeError(
+            Format("'in <string>' requires string as left operand, not {}", item.TypeName()));
       }
       TANDEM_RETURN_IF_ERROR(runtime.Charge(container.weight()));
       return container.bytes().find(item.bytes()) != std::string::npos;

@@ -139,9 +139,9 @@ constexpr Builtin kDict[] = {
     {"values", "/", Values},
 };
 constexpr Builtin kInt[] = {
-    {"bit_count", "/", BitCount},     {"bit_length", "/", BitLength},
-    {"conjugate", "/", Self},         {"denominator", "property", One},
-    {"imag", "property", Zero},       {"numerator", "property", Self},
+    {"bit_count", "/", BitCount}, {"bit_length", "/", BitLength},
+    {"conjugate", "/", Self},     {"denominator", "property", One},
+    {"imag", "property", Zero},   {"numerator", "property", Self},
     {"real", "property", Self},
 };
 constexpr Builtin kFloat[] = {

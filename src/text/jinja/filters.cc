@@ -66,8 +66,8 @@ Outcome<Value> FollowPath(Runtime& runtime, Value item, const Value& path, const
     const std::string_view part = text.substr(at, dot - at);
     const bool index = !part.empty() && part.size() < 18 &&
                        part.find_first_not_of("0123456789") == std::string_view::npos;
-    const Value key = index ? Value::Integer(std::stoll(std::string(part)))
-                            : Value::String(part, true);
+    const Value key =
+        index ? Value::Integer(std::stoll(std::string(part))) : Value::String(part, true);
     TANDEM_ASSIGN_OR_RETURN(item, GetItem(runtime, item, key));
     if (item.undefined() && !fallback.missing() && !fallback.none()) {
       item = fallback;

@@ -38,8 +38,7 @@ Outcome<MarkedText> JsonIndent(const Value& indent) {
     return indent.text().text;
   }
   if (!indent.integral()) {
-    return TypeError(
-        Format("can't multiply sequence by non-int of type '{}'", indent.TypeName()));
+    return TypeError(Format("can't multiply sequence by non-int of type '{}'", indent.TypeName()));
   }
   if (indent.AsInt() > kWidest) {
     return Raised("LimitError", "the indent is too wide");
@@ -102,8 +101,7 @@ Outcome<Value> UrlEncode(Call& call) {
     AppendQuoted(text, false, out);
     return call.runtime.Text(std::move(out));
   }
-  const Value source =
-      call.self.dict() ? MakeDictView(DictView::kItems, call.self) : call.self;
+  const Value source = call.self.dict() ? MakeDictView(DictView::kItems, call.self) : call.self;
   TANDEM_ASSIGN_OR_RETURN(const std::vector<Value> items, Collect(call.runtime, source));
   for (std::size_t i = 0; i < items.size(); ++i) {
     TANDEM_ASSIGN_OR_RETURN(const std::vector<Value> pair, Unpack(call.runtime, items[i], 2));
@@ -149,9 +147,9 @@ struct Entity {
   std::string_view name;
   std::string_view text;
 };
-constexpr Entity kEntities[] = {{"amp", "&"},       {"lt", "<"},         {"gt", ">"},
-                                {"quot", "\""},     {"apos", "'"},       {"nbsp", "\u00A0"},
-                                {"copy", "\u00A9"}, {"raquo", "\u00BB"}, {"laquo", "\u00AB"},
+constexpr Entity kEntities[] = {{"amp", "&"},         {"lt", "<"},         {"gt", ">"},
+                                {"quot", "\""},       {"apos", "'"},       {"nbsp", "\u00A0"},
+                                {"copy", "\u00A9"},   {"raquo", "\u00BB"}, {"laquo", "\u00AB"},
                                 {"hellip", "\u2026"}, {"mdash", "\u2014"}, {"ndash", "\u2013"}};
 
 // The text of the entity between & and ;, or nothing.
@@ -215,11 +213,9 @@ Outcome<Value> StripTags(Call& call) {
     copied = end + (comment ? 3 : 1);
   }
   kept.AppendRange(text, copied, bytes.size());
-  TANDEM_ASSIGN_OR_RETURN(
-      const std::vector<Value> words,
-      Split(call.runtime, Value::String(std::move(kept)), Value(), -1, false));
-  TANDEM_ASSIGN_OR_RETURN(const Value joined,
-                          Join(call.runtime, Value::String(" ", true), words));
+  TANDEM_ASSIGN_OR_RETURN(const std::vector<Value> words,
+                          Split(call.runtime, Value::String(std::move(kept)), Value(), -1, false));
+  TANDEM_ASSIGN_OR_RETURN(const Value joined, Join(call.runtime, Value::String(" ", true), words));
   return call.runtime.Text(Unescape(joined.text().text));
 }
 

@@ -15,8 +15,7 @@ Outcome<Value> Abs(Call& call) {
   if (!value.number()) {
     return TypeError(Format("bad operand type for abs(): '{}'", value.TypeName()));
   }
-  const bool negative =
-      value.integral() ? value.AsInt() < 0 : std::signbit(value.AsDouble());
+  const bool negative = value.integral() ? value.AsInt() < 0 : std::signbit(value.AsDouble());
   return Apply(call.runtime, negative ? UnaryOperator::kNegative : UnaryOperator::kPositive, value);
 }
 
@@ -74,8 +73,8 @@ double RoundDouble(double value, Int digits) {
     return value;
   }
   if (digits >= 0) {
-    return std::strtod(
-        FormatDouble(value, 'f', static_cast<std::size_t>(digits), false).c_str(), nullptr);
+    return std::strtod(FormatDouble(value, 'f', static_cast<std::size_t>(digits), false).c_str(),
+                       nullptr);
   }
   const double scale = std::pow(10.0, static_cast<double>(-digits));
   return std::isfinite(scale) ? std::nearbyint(value / scale) * scale : 0.0;
@@ -105,13 +104,11 @@ Outcome<Value> Round(Call& call) {
     return Raised("FilterArgumentError", "method must be common, ceil or floor");
   }
   if (!value.number()) {
-    return TypeError(
-        Format("type {} doesn't define __round__ method", value.TypeName()));
+    return TypeError(Format("type {} doesn't define __round__ method", value.TypeName()));
   }
   if (method == "common") {
-    return value.integral()
-               ? Value::Integer(RoundInteger(value.AsInt(), digits), value.trusted())
-               : Value::Float(RoundDouble(value.AsDouble(), digits), value.trusted());
+    return value.integral() ? Value::Integer(RoundInteger(value.AsInt(), digits), value.trusted())
+                            : Value::Float(RoundDouble(value.AsDouble(), digits), value.trusted());
   }
   const double scale = std::pow(10.0, static_cast<double>(digits));
   const double scaled = value.AsDouble() * scale;

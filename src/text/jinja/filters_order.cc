@@ -10,8 +10,8 @@ namespace tandem::jinja {
 namespace {
 
 // What an item is ordered by: its value at `path`, strings without case unless asked.
-Outcome<Value> KeyOf(Runtime& runtime, const Value& item, const Value& path,
-                     const Value& fallback, bool case_sensitive) {
+Outcome<Value> KeyOf(Runtime& runtime, const Value& item, const Value& path, const Value& fallback,
+                     bool case_sensitive) {
   TANDEM_ASSIGN_OR_RETURN(const Value key, FollowPath(runtime, item, path, fallback));
   return case_sensitive ? key : IgnoreCase(runtime, key);
 }
@@ -39,8 +39,7 @@ Outcome<Value> Sort(Call& call) {
   TANDEM_ASSIGN_OR_RETURN(std::vector<Value> items, Collect(call.runtime, call.self));
   std::vector<Value> keys;
   for (const Value& item : items) {
-    TANDEM_ASSIGN_OR_RETURN(Value key,
-                            SortKey(call.runtime, item, call[2], call.Flag(1, false)));
+    TANDEM_ASSIGN_OR_RETURN(Value key, SortKey(call.runtime, item, call[2], call.Flag(1, false)));
     keys.push_back(std::move(key));
   }
   TANDEM_ASSIGN_OR_RETURN(std::vector<Value> sorted,
@@ -83,8 +82,8 @@ Outcome<Value> Extreme(Call& call) {
   std::size_t best = 0;
   Value best_key;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    TANDEM_ASSIGN_OR_RETURN(
-        Value key, KeyOf(call.runtime, items[i], call[1], Value(), call.Flag(0, false)));
+    TANDEM_ASSIGN_OR_RETURN(Value key,
+                            KeyOf(call.runtime, items[i], call[1], Value(), call.Flag(0, false)));
     bool better = i == 0;
     if (!better) {
       TANDEM_ASSIGN_OR_RETURN(better, Compare(call.runtime, kBetter, key, best_key));
@@ -134,8 +133,7 @@ Outcome<Value> GroupBy(Call& call) {
   TANDEM_ASSIGN_OR_RETURN(std::vector<Value> items, Collect(call.runtime, call.self));
   std::vector<Value> keys;
   for (const Value& item : items) {
-    TANDEM_ASSIGN_OR_RETURN(Value key,
-                            KeyOf(call.runtime, item, call[0], call[1], case_sensitive));
+    TANDEM_ASSIGN_OR_RETURN(Value key, KeyOf(call.runtime, item, call[0], call[1], case_sensitive));
     keys.push_back(std::move(key));
   }
   TANDEM_ASSIGN_OR_RETURN(items, SortedBy(call.runtime, std::move(items), keys, false));
@@ -147,15 +145,14 @@ Outcome<Value> GroupBy(Call& call) {
                             FollowPath(call.runtime, items[begin], call[0], call[1]));
     std::vector<Value> members = {items[begin++]};
     while (begin < items.size()) {
-      TANDEM_ASSIGN_OR_RETURN(
-          const Value next, KeyOf(call.runtime, items[begin], call[0], call[1], case_sensitive));
+      TANDEM_ASSIGN_OR_RETURN(const Value next,
+                              KeyOf(call.runtime, items[begin], call[0], call[1], case_sensitive));
       if (!Equal(key, next)) {
         break;
       }
       members.push_back(items[begin++]);
     }
-    groups.push_back(
-        Value::Of(std::make_shared<Group>(shown, Value::List(std::move(members)))));
+    groups.push_back(Value::Of(std::make_shared<Group>(shown, Value::List(std::move(members)))));
   }
   return Value::List(std::move(groups));
 }

@@ -63,8 +63,8 @@ Outcome<Value> MapAttribute(Call& call) {
     } else if (name == "default") {
       fallback = value;
     } else {
-      return Failing(Raised("FilterArgumentError",
-                            Format("Unexpected keyword argument '{}'", name)));
+      return Failing(
+          Raised("FilterArgumentError", Format("Unexpected keyword argument '{}'", name)));
     }
   }
   return Lazily(call.self, [attribute, fallback](Runtime& runtime, const Value& item) -> Next {
@@ -85,11 +85,12 @@ Outcome<Value> Map(Call& call) {
     return attribute ? MapAttribute(call)
                      : Failing(Raised("FilterArgumentError", "map requires a filter argument"));
   }
-  return Lazily(call.self, [name = call.raw.positional[0], arguments = Rest(call.raw, 1)](
-                               Runtime& runtime, const Value& item) -> Next {
-    TANDEM_ASSIGN_OR_RETURN(Value mapped, CallFilter(runtime, name, item, arguments));
-    return std::optional<Value>(std::move(mapped));
-  });
+  return Lazily(call.self,
+                [name = call.raw.positional[0], arguments = Rest(call.raw, 1)](
+                    Runtime& runtime, const Value& item) -> Next {
+                  TANDEM_ASSIGN_OR_RETURN(Value mapped, CallFilter(runtime, name, item, arguments));
+                  return std::optional<Value>(std::move(mapped));
+                });
 }
 
 template <bool kKeep, bool kByAttribute>
@@ -104,15 +105,17 @@ Outcome<Value> Select(Call& call) {
   constexpr std::size_t kTest = kByAttribute ? 1 : 0;
   const Value path = kByAttribute ? positional[0] : Value();
   const Value test = positional.size() > kTest ? positional[kTest] : Value();
-  return Lazily(call.self, [path, test, arguments = Rest(call.raw, kTest + 1)](
-                               Runtime& runtime, const Value& item) -> Next {
-    TANDEM_ASSIGN_OR_RETURN(const Value subject, FollowPath(runtime, item, path, Value()));
-    bool passes = subject.Truthy();
-    if (!test.missing()) {
-      TANDEM_ASSIGN_OR_RETURN(passes, CallTest(runtime, test, subject, arguments));
-    }
-    return passes == kKeep ? std::optional<Value>(item) : std::nullopt;
-  });
+  return Lazily(call.self,
+                [path, test, arguments = Rest(call.raw, kTest + 1)](Runtime& runtime,
+                                                                    const Value& item) -> Next {
+                  TANDEM_ASSIGN_OR_RETURN(const Value subject,
+                                          FollowPath(runtime, item, path, Value()));
+                  bool passes = subject.Truthy();
+                  if (!test.missing()) {
+                    TANDEM_ASSIGN_OR_RETURN(passes, CallTest(runtime, test, subject, arguments));
+                  }
+                  return passes == kKeep ? std::optional<Value>(item) : std::nullopt;
+                });
 }
 
 Outcome<Value> Unique(Call& call) {
@@ -120,19 +123,20 @@ Outcome<Value> Unique(Call& call) {
   const bool case_sensitive = call.Flag(0, false);
   // unique() has no `if value` of its own: what cannot be iterated fails when walked.
   TANDEM_ASSIGN_OR_RETURN(const std::vector<Value> items, Collect(call.runtime, call.self));
-  return Lazily(Value::List(items), [seen, case_sensitive, path = call[1]](
-                                        Runtime& runtime, const Value& item) -> Next {
-    TANDEM_ASSIGN_OR_RETURN(Value key, FollowPath(runtime, item, path, Value()));
-    if (!case_sensitive) {
-      TANDEM_ASSIGN_OR_RETURN(key, IgnoreCase(runtime, key));
-    }
-    TANDEM_RETURN_IF_ERROR(CheckHashable(key));
-    if (seen->Find(key) != nullptr) {
-      return std::optional<Value>();
-    }
-    seen->Set(key, Value::None());
-    return std::optional<Value>(item);
-  });
+  return Lazily(
+      Value::List(items),
+      [seen, case_sensitive, path = call[1]](Runtime& runtime, const Value& item) -> Next {
+        TANDEM_ASSIGN_OR_RETURN(Value key, FollowPath(runtime, item, path, Value()));
+        if (!case_sensitive) {
+          TANDEM_ASSIGN_OR_RETURN(key, IgnoreCase(runtime, key));
+        }
+        TANDEM_RETURN_IF_ERROR(CheckHashable(key));
+        if (seen->Find(key) != nullptr) {
+          return std::optional<Value>();
+        }
+        seen->Set(key, Value::None());
+        return std::optional<Value>(item);
+      });
 }
 
 constexpr Builtin kFilters[] = {

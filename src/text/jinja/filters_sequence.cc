@@ -31,8 +31,7 @@ Outcome<Value> Attr(Call& call) {
   TANDEM_ASSIGN_OR_RETURN(const bool exists,
                           HasAttribute(call.runtime, call.self, call[0].bytes()));
   if (!exists) {
-    return Value::Undefined(
-        {.object_type = ObjectTypeName(call.self), .name = call[0].bytes()});
+    return Value::Undefined({.object_type = ObjectTypeName(call.self), .name = call[0].bytes()});
   }
   return GetAttribute(call.runtime, call.self, call[0].bytes());
 }

@@ -77,8 +77,8 @@ Outcome<Value> Indent(Call& call) {
     return call.self.undefined_info().Fail();
   }
   if (!call.self.string()) {
-    return TypeError(Format("unsupported operand type(s) for +=: '{}' and 'str'",
-                            call.self.TypeName()));
+    return TypeError(
+        Format("unsupported operand type(s) for +=: '{}' and 'str'", call.self.TypeName()));
   }
   Value indent = call.Has(0) && call[0].string() ? call[0] : Value();
   if (indent.missing()) {

@@ -32,8 +32,8 @@ Outcome<Value> Range(Call& call) {
 Outcome<DictRep> BuildDict(Runtime& runtime, const Arguments& arguments) {
   DictRep dict;
   if (arguments.positional.size() > 1) {
-    return TypeError(Format("dict expected at most 1 argument, got {}",
-                            arguments.positional.size()));
+    return TypeError(
+        Format("dict expected at most 1 argument, got {}", arguments.positional.size()));
   }
   for (const Value& source : arguments.positional) {
     if (source.dict()) {
@@ -166,7 +166,7 @@ Outcome<Value> StrftimeNow(Call& call) {
     return format.empty() ? Outcome<Value>(Value::String("", true))
                           : Outcome<Value>(ValueError("the time format is too long"));
   }
-  std::array<char, kLongest * 4> buffer = {};
+  std::array<char, kLongest* 4> buffer = {};
   const std::size_t length =
       std::strftime(buffer.data(), buffer.size(), format.c_str(), &call.runtime.now());
   return Value::String(std::string_view(buffer.data(), length), call[0].text().text.AllTrusted());

@@ -116,8 +116,7 @@ Value Interpreter::Lookup(NameId id) const {
     }
     through_block = through_block || scope->isolated;
   }
-  return variables_[id].missing() ? Value::Undefined({.name = program_.names[id]})
-                                  : variables_[id];
+  return variables_[id].missing() ? Value::Undefined({.name = program_.names[id]}) : variables_[id];
 }
 
 void Interpreter::Capture(Scope* scope) {
@@ -182,8 +181,7 @@ Raised Interpreter::BindParameters(const MacroObject& macro, const Arguments& ar
     return Value();
   };
   for (std::size_t i = 0; i < count; ++i) {
-    scope_->Set(signature.ids[i],
-                i < given ? arguments.positional[i] : take(signature.names[i]));
+    scope_->Set(signature.ids[i], i < given ? arguments.positional[i] : take(signature.names[i]));
   }
   if (signature.uses_caller && !signature.explicit_caller) {
     Value caller = take("caller");
@@ -210,8 +208,7 @@ Raised Interpreter::BindParameters(const MacroObject& macro, const Arguments& ar
     const auto first = arguments.positional.begin() + static_cast<std::ptrdiff_t>(given);
     scope_->Set(kVarargs, Value::Tuple({first, arguments.positional.end()}));
   } else if (arguments.positional.size() > count) {
-    return TypeError(
-        Format("macro '{}' takes not more than {} argument(s)", macro.name(), count));
+    return TypeError(Format("macro '{}' takes not more than {} argument(s)", macro.name(), count));
   }
   return {};
 }
@@ -229,8 +226,8 @@ Outcome<Value> Interpreter::CallMacro(const MacroObject& macro, const Arguments&
     if (!guard.scope().variables[i].second.missing()) {
       continue;
     }
-    Value value = Value::Undefined(
-        {.hint = Format("parameter '{}' was not provided", signature.names[i])});
+    Value value =
+        Value::Undefined({.hint = Format("parameter '{}' was not provided", signature.names[i])});
     if (i >= first_default) {
       TANDEM_ASSIGN_OR_RETURN(value, Evaluate(*signature.defaults[i - first_default]));
     }

@@ -126,8 +126,7 @@ Outcome<Value> Interpreter::EvaluateCompare(const Expr& expr) {
   TANDEM_ASSIGN_OR_RETURN(Value left, Evaluate(*expr.children[0]));
   for (std::size_t i = 0; i < expr.comparisons.size(); ++i) {
     TANDEM_ASSIGN_OR_RETURN(Value right, Evaluate(*expr.children[i + 1]));
-    TANDEM_ASSIGN_OR_RETURN(const bool holds,
-                            Compare(runtime_, expr.comparisons[i], left, right));
+    TANDEM_ASSIGN_OR_RETURN(const bool holds, Compare(runtime_, expr.comparisons[i], left, right));
     if (!holds) {
       return Value::Bool(false);
     }
@@ -181,8 +180,7 @@ Outcome<Value> Interpreter::EvaluateItem(const Expr& expr) {
 
 Raised Interpreter::SpreadKeywords(const Value& mapping, Arguments& arguments) {
   if (!mapping.dict()) {
-    return TypeError(
-        Format("argument after ** must be a mapping, not {}", mapping.TypeName()));
+    return TypeError(Format("argument after ** must be a mapping, not {}", mapping.TypeName()));
   }
   for (const auto& [key, value] : mapping.entries().entries()) {
     if (!key.string()) {

@@ -123,8 +123,8 @@ Raised Interpreter::RunLoop(const Stmt& stmt, const Value& iterable, std::size_t
   if (stmt.expressions[1] != nullptr) {
     iterator = std::make_unique<FilteredIterator>(*this, stmt, scope_, std::move(iterator));
   }
-  const auto loop = std::make_shared<LoopObject>(*this, stmt, scope_, iterable,
-                                                 std::move(iterator), depth);
+  const auto loop =
+      std::make_shared<LoopObject>(*this, stmt, scope_, iterable, std::move(iterator), depth);
   struct Closer {
     LoopObject& loop;
     ~Closer() { loop.Close(); }
@@ -286,8 +286,8 @@ Raised Interpreter::ExecuteBlock(const Stmt& stmt) {
   ScopeGuard guard(*this, stmt.scoped ? scope_ : root_);
   guard.scope().isolated = true;
   guard.Hide(stmt.bodies[0].unset);
-  guard.scope().Set(kSuper, Value::Undefined({.hint = "there is no parent block called '" +
-                                                      stmt.name + "'."}));
+  guard.scope().Set(
+      kSuper, Value::Undefined({.hint = "there is no parent block called '" + stmt.name + "'."}));
   TANDEM_ASSIGN_OR_RETURN(const Flow flow, Execute(stmt.bodies[0].statements));
   static_cast<void>(flow);
   return {};

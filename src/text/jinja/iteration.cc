@@ -40,8 +40,7 @@ class CharacterIterator final : public Iterator {
     }
     const std::size_t begin = at_;
     at_ = SkipCharacters(text.bytes(), at_, 1);
-    return std::optional<Value>(
-        Value::String(text.Substr(begin, at_)).WithMarkup(text_.markup()));
+    return std::optional<Value>(Value::String(text.Substr(begin, at_)).WithMarkup(text_.markup()));
   }
 
  private:

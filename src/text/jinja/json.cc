@@ -25,7 +25,9 @@ class Writer {
   Raised WriteKey(const Value& key);
   void WriteString(const MarkedText& text);
   void WriteCharacter(const Utf8Char& c, std::string_view bytes, bool trusted);
-  void WriteUnit(std::uint32_t unit, bool trusted) { out_.Append(Format("\\u{:04x}", unit), trusted); }
+  void WriteUnit(std::uint32_t unit, bool trusted) {
+    out_.Append(Format("\\u{:04x}", unit), trusted);
+  }
   std::string Scalar(const Value& value) const;
   void Break();
 

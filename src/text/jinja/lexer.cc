@@ -80,7 +80,7 @@ class Lexer {
   std::string text_;
   std::string_view source_;
   std::size_t at_ = 0;
-  Position position_{1, 1};   // of at_
+  Position position_{1, 1};    // of at_
   bool line_starting_ = true;  // the last thing read ended a line
   std::vector<char> open_;     // the brackets that wait for their partner
   std::vector<Token> tokens_;
@@ -346,8 +346,7 @@ bool Lexer::LexOperator() {
       std::find(kLongOperators.begin(), kLongOperators.end(), two) != kLongOperators.end();
   if (!is_long && kOperators.find(source_[at_]) == std::string_view::npos) {
     const std::size_t next = SkipCharacters(source_, at_, 1);
-    return Fail(Format("unexpected char {} at {}",
-                       QuotedRepr(source_.substr(at_, next - at_)),
+    return Fail(Format("unexpected char {} at {}", QuotedRepr(source_.substr(at_, next - at_)),
                        CountCharacters(source_.substr(0, at_))));
   }
   const std::size_t length = is_long ? 2 : 1;

@@ -19,8 +19,8 @@ bool IsDigitOf(int base, char c) {
 std::size_t SkipDigits(std::string_view text, std::size_t at, int base) {
   std::size_t end = at;
   while (end < text.size()) {
-    const bool joined = text[end] == '_' && end > at && end + 1 < text.size() &&
-                        IsDigitOf(base, text[end + 1]);
+    const bool joined =
+        text[end] == '_' && end > at && end + 1 < text.size() && IsDigitOf(base, text[end + 1]);
     if (!joined && !IsDigitOf(base, text[end])) {
       break;
     }
@@ -105,8 +105,9 @@ void DecodeEscape(std::string_view body, std::size_t& at, StringLiteral& out) {
   if (digits > 0) {
     const std::optional<char32_t> value = ReadHex(body.substr(at + 1), digits);
     if (!value.has_value() || *value > 0x10FFFF) {
-      out.error = c == 'x' ? "truncated \\xXX escape"
-                           : c == 'u' ? "truncated \\uXXXX escape" : "illegal Unicode character";
+      out.error = c == 'x'   ? "truncated \\xXX escape"
+                  : c == 'u' ? "truncated \\uXXXX escape"
+                             : "illegal Unicode character";
       return;
     }
     // A lone surrogate has no UTF-8 form.

@@ -10,17 +10,17 @@ namespace tandem::jinja {
 namespace {
 
 // Methods that change their object: the immutable sandbox refuses them.
-constexpr std::string_view kListMutators[] = {"append", "clear",   "pop",  "reverse",
-                                              "insert", "sort", "extend", "remove"};
+constexpr std::string_view kListMutators[] = {"append", "clear", "pop",    "reverse",
+                                              "insert", "sort",  "extend", "remove"};
 constexpr std::string_view kDictMutators[] = {"clear", "pop", "popitem", "setdefault", "update"};
 
 // Special attributes that every Python object has; the sandbox refuses them all.
 constexpr std::string_view kSpecial[] = {
-    "__class__",  "__delattr__", "__dir__",       "__doc__",        "__eq__",
-    "__format__", "__ge__",      "__getattribute__", "__getstate__", "__gt__",
-    "__hash__",   "__init__",    "__init_subclass__", "__le__",     "__lt__",
-    "__ne__",     "__new__",     "__reduce__",    "__reduce_ex__",  "__repr__",
-    "__setattr__", "__sizeof__", "__str__",       "__subclasshook__"};
+    "__class__",   "__delattr__", "__dir__",           "__doc__",         "__eq__",
+    "__format__",  "__ge__",      "__getattribute__",  "__getstate__",    "__gt__",
+    "__hash__",    "__init__",    "__init_subclass__", "__le__",          "__lt__",
+    "__ne__",      "__new__",     "__reduce__",        "__reduce_ex__",   "__repr__",
+    "__setattr__", "__sizeof__",  "__str__",           "__subclasshook__"};
 constexpr std::string_view kContainerSpecial[] = {"__contains__", "__getitem__", "__iter__",
                                                   "__len__"};
 
@@ -56,8 +56,7 @@ bool Mutates(const Value& value, std::string_view name) {
 
 Value Refused(const Value& value, std::string_view name) {
   return Value::Undefined(
-      {.hint = Format("access to attribute '{}' of '{}' object is unsafe.", name,
-                      value.TypeName()),
+      {.hint = Format("access to attribute '{}' of '{}' object is unsafe.", name, value.TypeName()),
        .unsafe = true});
 }
 
@@ -65,8 +64,7 @@ Value Refused(const Value& value, std::string_view name) {
 Outcome<std::optional<Value>> FindAttribute(Runtime& runtime, const Value& value,
                                             std::string_view name) {
   if (value.object()) {
-    TANDEM_ASSIGN_OR_RETURN(std::optional<Value> found,
-                            value.AsObject().Attribute(runtime, name));
+    TANDEM_ASSIGN_OR_RETURN(std::optional<Value> found, value.AsObject().Attribute(runtime, name));
     if (found.has_value() && name.front() == '_') {
       return std::optional<Value>(Refused(value, name));
     }
@@ -88,7 +86,8 @@ Outcome<std::optional<Value>> FindAttribute(Runtime& runtime, const Value& value
     return std::optional<Value>(Refused(value, name));
   }
   if (method->parameters == "property") {
-    TANDEM_ASSIGN_OR_RETURN(Value property, Invoke(runtime, {name, "", method->function}, value, {}));
+    TANDEM_ASSIGN_OR_RETURN(Value property,
+                            Invoke(runtime, {name, "", method->function}, value, {}));
     return std::optional<Value>(std::move(property));
   }
   return std::optional<Value>(Value::Of(std::make_shared<BuiltinObject>(*method, value)));
@@ -117,9 +116,8 @@ Outcome<std::optional<Value>> FindItem(Runtime& runtime, const Value& value, con
   if (value.sequence()) {
     return std::optional<Value>(value.items()[static_cast<std::size_t>(index)]);
   }
-  TANDEM_ASSIGN_OR_RETURN(Value character,
-                          Slice(runtime, value, Value::Integer(index), Value::Integer(index + 1),
-                                Value()));
+  TANDEM_ASSIGN_OR_RETURN(Value character, Slice(runtime, value, Value::Integer(index),
+                                                 Value::Integer(index + 1), Value()));
   return std::optional<Value>(std::move(character));
 }
 

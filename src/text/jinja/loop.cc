@@ -59,8 +59,7 @@ void LoopObject::Close() {
 // As many as the iterable has, or counted by taking all that are left.
 Outcome<Int> LoopObject::CountItems(Runtime& runtime) {
   if (!length_.has_value() && stmt_.expressions[1] == nullptr) {
-    TANDEM_ASSIGN_OR_RETURN(const std::optional<std::size_t> known,
-                            TryLength(runtime, iterable_));
+    TANDEM_ASSIGN_OR_RETURN(const std::optional<std::size_t> known, TryLength(runtime, iterable_));
     if (known.has_value()) {
       length_ = static_cast<Int>(*known);
     }
@@ -113,13 +112,11 @@ Outcome<std::optional<Value>> LoopObject::Attribute(Runtime& runtime, std::strin
   if (name == "previtem") {
     return Found(index_ == 0 ? NoItem("there is no previous item") : previous_);
   }
-  const Builtin* const method =
-      BuiltinTable{std::begin(kMethods), std::end(kMethods)}.Find(name);
+  const Builtin* const method = BuiltinTable{std::begin(kMethods), std::end(kMethods)}.Find(name);
   if (method == nullptr) {
     return Found();
   }
-  return Found(
-      Value::Of(std::make_shared<BuiltinObject>(*method, Value::Of(shared_from_this()))));
+  return Found(Value::Of(std::make_shared<BuiltinObject>(*method, Value::Of(shared_from_this()))));
 }
 
 Outcome<Value> LoopObject::Call(Runtime& /*runtime*/, const Arguments& arguments) {

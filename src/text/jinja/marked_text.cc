@@ -28,8 +28,7 @@ void MarkedText::AppendRange(const MarkedText& other, std::size_t begin, std::si
   bool trusted = other.first_trusted_ == (passed % 2 == 0);
   const std::string_view bytes = other.bytes_;
   while (begin < end) {
-    const std::size_t stop =
-        flip == other.flips_.end() ? end : std::min<std::size_t>(*flip++, end);
+    const std::size_t stop = flip == other.flips_.end() ? end : std::min<std::size_t>(*flip++, end);
     Append(bytes.substr(begin, stop - begin), trusted);
     begin = stop;
     trusted = !trusted;

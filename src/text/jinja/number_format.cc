@@ -196,8 +196,8 @@ Outcome<std::string> FormatNumber(const Value& number, const FormatSpec& spec) {
   if (spec.type == 0 || kRealTypes.find(spec.type) != std::string_view::npos) {
     return FormatReal(number.AsDouble(), spec);
   }
-  return ValueError(Format("Unknown format code '{}' for object of type '{}'", spec.type,
-                           number.TypeName()));
+  return ValueError(
+      Format("Unknown format code '{}' for object of type '{}'", spec.type, number.TypeName()));
 }
 
 MarkedText Pad(const MarkedText& text, const FormatSpec& spec, char default_align) {

@@ -159,8 +159,7 @@ Outcome<Value> Concatenate(Runtime& runtime, const Value& a, const Value& b) {
 
 Outcome<Value> Multiply(Runtime& runtime, const Value& sequence, const Value& times) {
   if (!times.integral()) {
-    return TypeError(
-        Format("can't multiply sequence by non-int of type '{}'", times.TypeName()));
+    return TypeError(Format("can't multiply sequence by non-int of type '{}'", times.TypeName()));
   }
   const Int count = times.AsInt() < 0 ? 0 : times.AsInt();
   if (sequence.string()) {
@@ -194,9 +193,9 @@ Outcome<Value> Repeat(Runtime& runtime, const Value& text, Int times) {
   MarkedText out;
   if (times > 0 && !unit.empty()) {
     const Int most = std::numeric_limits<std::int64_t>::max() / static_cast<Int>(unit.size());
-    TANDEM_RETURN_IF_ERROR(runtime.CheckSize(
-        times > most ? std::numeric_limits<std::size_t>::max()
-                     : static_cast<std::size_t>(times) * unit.size()));
+    TANDEM_RETURN_IF_ERROR(runtime.CheckSize(times > most
+                                                 ? std::numeric_limits<std::size_t>::max()
+                                                 : static_cast<std::size_t>(times) * unit.size()));
     for (Int i = 0; i < times; ++i) {
       out.Append(unit);
     }

@@ -25,10 +25,10 @@ class Parser {
 
  private:
   struct TupleRules {
-    bool simplified = false;      // names and literals only: the target of an assignment
-    bool conditional = true;      // `a if b` is part of an expression
-    bool parentheses = false;     // inside ( ), where () is the empty tuple
-    bool namespaces = false;      // ns.x may be a target
+    bool simplified = false;         // names and literals only: the target of an assignment
+    bool conditional = true;         // `a if b` is part of an expression
+    bool parentheses = false;        // inside ( ), where () is the empty tuple
+    bool namespaces = false;         // ns.x may be a target
     std::string_view end_name = {};  // a name that ends the tuple, such as "in"
   };
   using Names = std::vector<std::string_view>;

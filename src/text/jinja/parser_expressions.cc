@@ -10,9 +10,9 @@ struct ComparisonSpelling {
   std::string_view spelling;
   Comparison comparison;
 };
-constexpr ComparisonSpelling kComparisons[] = {
-    {"==", Comparison::kEq}, {"!=", Comparison::kNe}, {"<", Comparison::kLt},
-    {"<=", Comparison::kLe}, {">", Comparison::kGt},  {">=", Comparison::kGe}};
+constexpr ComparisonSpelling kComparisons[] = {{"==", Comparison::kEq}, {"!=", Comparison::kNe},
+                                               {"<", Comparison::kLt},  {"<=", Comparison::kLe},
+                                               {">", Comparison::kGt},  {">=", Comparison::kGe}};
 
 const ComparisonSpelling* FindComparison(const Token& token) {
   const auto* const found =
@@ -189,8 +189,7 @@ Outcome<ExprPtr> Parser::ParseName(bool namespaces) {
   const Token token = Take();
   if (token.text == "true" || token.text == "True" || token.text == "false" ||
       token.text == "False") {
-    return MakeConstant(Value::Bool(token.text[0] == 't' || token.text[0] == 'T'),
-                        token.position);
+    return MakeConstant(Value::Bool(token.text[0] == 't' || token.text[0] == 'T'), token.position);
   }
   if (token.text == "none" || token.text == "None") {
     return MakeConstant(Value::None(), token.position);

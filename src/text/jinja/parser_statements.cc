@@ -87,9 +87,10 @@ Raised Parser::FailAtEnd(const Names* end_names, const std::string* tag, Positio
         tag != nullptr && std::any_of(wanted.begin(), wanted.end(), [tag](const Names& names) {
           return std::find(names.begin(), names.end(), *tag) != names.end();
         });
-    message += misplaced ? Format(" You probably made a nesting mistake. Jinja is expecting this "
-                                  "tag, but currently looking for {}.",
-                                  looking)
+    message += misplaced ? Format(
+                               " You probably made a nesting mistake. Jinja is expecting this "
+                               "tag, but currently looking for {}.",
+                               looking)
                          : Format(" Jinja was looking for the following tags: {}.", looking);
   }
   if (!tag_stack_.empty()) {
@@ -104,14 +105,22 @@ Outcome<StmtPtr> Parser::ParseStatement() {
     Outcome<StmtPtr> (Parser::*parse)();
   };
   static constexpr Row kStatements[] = {
-      {"autoescape", &Parser::ParseAutoescape}, {"block", &Parser::ParseBlock},
-      {"break", &Parser::ParseLoopControl},     {"call", &Parser::ParseCallBlock},
-      {"continue", &Parser::ParseLoopControl},  {"extends", &Parser::ParseExtends},
-      {"filter", &Parser::ParseFilterBlock},    {"for", &Parser::ParseFor},
-      {"from", &Parser::ParseFrom},             {"generation", &Parser::ParseGeneration},
-      {"if", &Parser::ParseIf},                 {"import", &Parser::ParseImport},
-      {"include", &Parser::ParseInclude},       {"macro", &Parser::ParseMacro},
-      {"print", &Parser::ParsePrint},           {"set", &Parser::ParseSet},
+      {"autoescape", &Parser::ParseAutoescape},
+      {"block", &Parser::ParseBlock},
+      {"break", &Parser::ParseLoopControl},
+      {"call", &Parser::ParseCallBlock},
+      {"continue", &Parser::ParseLoopControl},
+      {"extends", &Parser::ParseExtends},
+      {"filter", &Parser::ParseFilterBlock},
+      {"for", &Parser::ParseFor},
+      {"from", &Parser::ParseFrom},
+      {"generation", &Parser::ParseGeneration},
+      {"if", &Parser::ParseIf},
+      {"import", &Parser::ParseImport},
+      {"include", &Parser::ParseInclude},
+      {"macro", &Parser::ParseMacro},
+      {"print", &Parser::ParsePrint},
+      {"set", &Parser::ParseSet},
       {"with", &Parser::ParseWith},
   };
   const Token& token = Current();
@@ -162,8 +171,7 @@ Outcome<ExprPtr> Parser::ParseTarget(bool namespaces, std::string_view end_name)
 Outcome<ExprPtr> Parser::ParseTargetName() {
   TANDEM_ASSIGN_OR_RETURN(const Token token, ExpectName());
   constexpr std::string_view kConstants[] = {"true", "false", "none", "True", "False", "None"};
-  if (std::find(std::begin(kConstants), std::end(kConstants), token.text) !=
-      std::end(kConstants)) {
+  if (std::find(std::begin(kConstants), std::end(kConstants), token.text) != std::end(kConstants)) {
     return Fail("can't assign to 'name'", token.position);
   }
   ExprPtr node = Make(ExprKind::kName, token.position);
@@ -278,9 +286,9 @@ Outcome<StmtPtr> Parser::ParseBlock() {
   }
   TANDEM_ASSIGN_OR_RETURN(Body body, ParseStatements({"endblock"}, true));
   for (const StmtPtr& inner : body.statements) {
-    const bool blank = inner->kind == StmtKind::kData &&
-                       TrimSpace(inner->value.bytes(), true, false).begin ==
-                           inner->value.bytes().size();
+    const bool blank =
+        inner->kind == StmtKind::kData &&
+        TrimSpace(inner->value.bytes(), true, false).begin == inner->value.bytes().size();
     if (stmt->required && !blank) {
       return Fail("Required blocks can only contain comments or whitespace");
     }
@@ -346,8 +354,8 @@ Outcome<bool> Parser::ParseImportedName(Stmt& stmt, bool first) {
   }
   TANDEM_ASSIGN_OR_RETURN(ExprPtr target, ParseTargetName());
   if (target->name.front() == '_') {
-    return Raised("TemplateAssertionError",
-                  "names starting with an underline can not be imported", target->position);
+    return Raised("TemplateAssertionError", "names starting with an underline can not be imported",
+                  target->position);
   }
   if (SkipName("as")) {
     TANDEM_ASSIGN_OR_RETURN(target, ParseTargetName());

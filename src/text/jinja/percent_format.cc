@@ -67,8 +67,8 @@ Outcome<Value> PercentFormatter::Run() {
     TANDEM_RETURN_IF_ERROR(runtime_.CheckSize(out_.size()));
   }
   const bool tuple = arguments_.kind() == Value::Kind::kTuple;
-  const bool mapping = arguments_.dict() || arguments_.undefined() ||
-                       arguments_.kind() == Value::Kind::kList;
+  const bool mapping =
+      arguments_.dict() || arguments_.undefined() || arguments_.kind() == Value::Kind::kList;
   if (tuple ? used_ < arguments_.items().size() : used_ == 0 && !mapping) {
     return TypeError("not all arguments converted during string formatting");
   }

@@ -85,8 +85,7 @@ Outcome<Value> SameAs(Call& call) {
 
 template <Comparison kComparison>
 Outcome<Value> Compares(Call& call) {
-  TANDEM_ASSIGN_OR_RETURN(const bool holds,
-                          Compare(call.runtime, kComparison, call.self, call[0]));
+  TANDEM_ASSIGN_OR_RETURN(const bool holds, Compare(call.runtime, kComparison, call.self, call[0]));
   return Yes(holds);
 }
 

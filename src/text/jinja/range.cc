@@ -69,8 +69,8 @@ class RangeObject final : public Object {
   }
   Outcome<MarkedText> Print(Runtime& /*runtime*/) override {
     return MarkedText(step_ == 1 ? Format("range({}, {})", ToDecimal(start_), ToDecimal(stop_))
-                                 : Format("range({}, {}, {})", ToDecimal(start_),
-                                          ToDecimal(stop_), ToDecimal(step_)),
+                                 : Format("range({}, {}, {})", ToDecimal(start_), ToDecimal(stop_),
+                                          ToDecimal(step_)),
                       true);
   }
 

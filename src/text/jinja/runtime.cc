@@ -69,8 +69,8 @@ Raised Bind(const Builtin& builtin, const Arguments& arguments, Call& call) {
   for (std::size_t i = 0; !rest.empty(); ++i) {
     const Parameter parameter = NextParameter(rest);
     if (!parameter.optional && !call.Has(i)) {
-      return TypeError(Format("{}() missing a required argument: '{}'", builtin.name,
-                              parameter.name));
+      return TypeError(
+          Format("{}() missing a required argument: '{}'", builtin.name, parameter.name));
     }
   }
   return {};

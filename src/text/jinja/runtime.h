@@ -62,9 +62,7 @@ class Runtime {
     Level(const Level&) = delete;
     Level& operator=(const Level&) = delete;
     /// A RecursionError when this level is one too many.
-    Raised Check() const {
-      return runtime_.depth_ > runtime_.limits_.depth ? TooDeep() : Raised();
-    }
+    Raised Check() const { return runtime_.depth_ > runtime_.limits_.depth ? TooDeep() : Raised(); }
 
    private:
     static Raised TooDeep();
@@ -96,9 +94,7 @@ struct Call {
   /// The argument as an int (TypeError when it is none), or `fallback` when absent.
   Outcome<Int> Integer(std::size_t i, Int fallback) const;
   /// The truth of the argument, or `fallback` when absent.
-  bool Flag(std::size_t i, bool fallback) const {
-    return Has(i) ? bound[i].Truthy() : fallback;
-  }
+  bool Flag(std::size_t i, bool fallback) const { return Has(i) ? bound[i].Truthy() : fallback; }
 };
 
 /// A built-in function, method, filter or test. `parameters` names them separated by spaces, the

@@ -92,8 +92,7 @@ Outcome<Value> Slice(Runtime& runtime, const Value& value, const Value& start, c
     return TypeError(Format("'{}' object is not subscriptable", value.TypeName()));
   }
   const std::size_t length = value.string() ? value.text().length : value.items().size();
-  TANDEM_ASSIGN_OR_RETURN(const Range range,
-                          Resolve(static_cast<Int>(length), start, stop, step));
+  TANDEM_ASSIGN_OR_RETURN(const Range range, Resolve(static_cast<Int>(length), start, stop, step));
   if (value.string()) {
     return SliceText(runtime, value, range);
   }

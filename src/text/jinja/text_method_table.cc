@@ -181,8 +181,8 @@ Outcome<Value> Affix(Call& call) {
       std::string_view(call.self.bytes()).substr(window.begin, window.end - window.begin);
   for (const Value& affix : affixes) {
     if (!affix.string()) {
-      return TypeError(Format("{} first arg must be str or a tuple of str, not {}", method,
-                              call[0].TypeName()));
+      return TypeError(
+          Format("{} first arg must be str or a tuple of str, not {}", method, call[0].TypeName()));
     }
     const std::string_view wanted = affix.bytes();
     if (window.valid && wanted.size() <= part.size() &&
@@ -211,8 +211,8 @@ Outcome<Value> ZeroFill(Call& call) {
   const std::string_view bytes = call.self.bytes();
   const std::size_t sign = !bytes.empty() && (bytes[0] == '-' || bytes[0] == '+') ? 1 : 0;
   const Value digits = Part(call.self, sign, bytes.size());
-  TANDEM_ASSIGN_OR_RETURN(
-      const Value filled, JustifyText(call.runtime, digits, width - static_cast<Int>(sign),
+  TANDEM_ASSIGN_OR_RETURN(const Value filled,
+                          JustifyText(call.runtime, digits, width - static_cast<Int>(sign),
                                       Value::String("0", true), Justify::kRight));
   MarkedText out = call.self.text().text.Substr(0, sign);
   out.Append(filled.text().text);
@@ -229,7 +229,8 @@ Outcome<Value> ExpandTabs(Call& call) {
     const std::size_t next = SkipCharacters(bytes, at, 1);
     if (bytes[at] == '\t') {
       const Int missing = size > 0 ? size - column % size : 0;
-      TANDEM_RETURN_IF_ERROR(call.runtime.CheckSize(out.size() + static_cast<std::size_t>(missing)));
+      TANDEM_RETURN_IF_ERROR(
+          call.runtime.CheckSize(out.size() + static_cast<std::size_t>(missing)));
       out.Append(std::string(static_cast<std::size_t>(missing), ' '), text.TrustedAt(at));
       column += missing;
     } else {

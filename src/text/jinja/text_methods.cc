@@ -125,8 +125,10 @@ bool StartsWordAfter(CaseChange change, char32_t c) {
 
 void AppendCased(CaseChange change, std::string_view bytes, std::size_t at, const Utf8Char& c,
                  bool starts_word, std::string& out) {
-  const bool lower = change == CaseChange::kLower || (change == CaseChange::kSwap && !IsLower(c.code_point)) ||
-                     ((change == CaseChange::kTitle || change == CaseChange::kWords || change == CaseChange::kCapitalize) &&
+  const bool lower = change == CaseChange::kLower ||
+                     (change == CaseChange::kSwap && !IsLower(c.code_point)) ||
+                     ((change == CaseChange::kTitle || change == CaseChange::kWords ||
+                       change == CaseChange::kCapitalize) &&
                       !starts_word);
   if (lower && c.code_point == 0x3A3) {
     out += IsFinalSigma(bytes, at, c.length) ? "\u03C2" : "\u03C3";
@@ -263,8 +265,8 @@ Outcome<Value> Join(Runtime& runtime, const Value& separator, const std::vector<
   MarkedText out;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (!parts[i].string()) {
-      return TypeError(Format("sequence item {}: expected str instance, {} found", i,
-                              parts[i].TypeName()));
+      return TypeError(
+          Format("sequence item {}: expected str instance, {} found", i, parts[i].TypeName()));
     }
     if (i > 0) {
       out.Append(separator.text().text);
@@ -308,7 +310,7 @@ Outcome<Value> JustifyText(Runtime& runtime, const Value& text, Int width, const
   }
   const Int missing = width - length;
   // Python's str.center puts the odd space to the left when the width is odd.
-  const Int left = justify == Justify::kLeft     ? 0
+  const Int left = justify == Justify::kLeft    ? 0
                    : justify == Justify::kRight ? missing
                                                 : missing / 2 + (missing & width & 1);
   const Value pad = fill.missing() ? Value::String(" ", true) : fill;

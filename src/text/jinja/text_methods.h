@@ -42,5 +42,4 @@ bool AllUpper(std::string_view text);
 /// The part [begin, end) of a string's bytes, as a string of its kind.
 Value Part(const Value& text, std::size_t begin, std::size_t end);
 
-
 }  // namespace tandem::jinja

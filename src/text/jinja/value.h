@@ -158,8 +158,8 @@ struct UndefinedRep {
   std::string hint = {};         // the whole text, when not empty
   std::string object_type = {};  // e.g. "dict object"; empty for a plain name
   std::string name = {};         // the attribute or variable, or the repr of an index
-  bool attribute = true;    // `name` is a string, not an index
-  bool unsafe = false;      // the sandbox refused it: use raises SecurityError
+  bool attribute = true;         // `name` is a string, not an index
+  bool unsafe = false;           // the sandbox refused it: use raises SecurityError
 
   std::string Message() const;
   /// What any use except printing, testing and iterating raises.
