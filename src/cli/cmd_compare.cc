@@ -1,11 +1,12 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -13,358 +14,351 @@
 #include "tandem/tandem.h"
 
 #include "base/format.h"
-#include "cli/answer_json.h"
-#include "cli/answer_options.h"
-#include "cli/columns.h"
+#include "cli/answer_text.h"
+#include "cli/chat_loop.h"
+#include "cli/column_arguments.h"
 #include "cli/commands.h"
 #include "cli/comparison_report.h"
-#include "cli/inspection.h"
+#include "cli/comparison_view.h"
+#include "cli/input_text.h"
+#include "cli/interrupt.h"
+#include "cli/model_options.h"
+#include "cli/prompts_file.h"
 #include "cli/terminal.h"
 #include "cli/text_layout.h"
 #include "io/file.h"
-#include "io/json.h"
-#include "store/builtin.h"
 
 namespace tandem {
 namespace {
 
-constexpr std::size_t kLeastModels = 2;
+constexpr const char* kFooter =
+    "Every model answers the same prompt with the same seed and limits, each with its own\n"
+    "recommended sampling unless options say otherwise. The models take turns, and each\n"
+    "figure counts a model's own steps. Arguments are models as long as they are built-in\n"
+    "names, files, or end in .gguf; the words after them are the prompt. Settings of one\n"
+    "column follow its name: @think, @nothink, @temperature=0,seed=7,max-tokens=100 and so\n"
+    "on, named as the options. Without a prompt a terminal is asked, line by line.\n"
+    "\n"
+    "Examples:\n"
+    "  tandem compare qwen3.5:demo phi4-mini:demo \"What is 27 + 45?\"\n"
+    "  tandem compare qwen3.5:demo@think qwen3.5:demo@nothink phi4-mini:demo Hello\n"
+    "  tandem compare a.gguf b.gguf --prompts mine.jsonl --report out.md\n"
+    "\n"
+    "A line of a prompts file is a JSON string, {\"prompt\": \"...\"} or {\"messages\": [...]}.\n"
+    "--json fields: prompt, seed, together, notes, columns (each with label and the fields\n"
+    "of 'tandem run --json', or error). With --prompts: a line for each prompt, then one\n"
+    "with medians and differing.";
 
-// Whether a word of the command line names a model rather than beginning the prompt.
-bool NamesModel(const std::string& word) {
-  const std::string name = word.substr(0, word.find('@'));
-  std::error_code error;
-  return IsBuiltinModelName(name) || name.ends_with(".gguf") ||
-         std::filesystem::exists(name, error);
-}
-
-/// Shows the answers one after the other under headings, for pipes and narrow terminals. Only the
-/// first column that has not ended streams; what the others say meanwhile is kept.
-class Sequential {
- public:
-  Sequential(const Terminal& terminal, std::vector<std::string> headings)
-      : terminal_(terminal), headings_(std::move(headings)) {}
-
-  void Print(const std::vector<ColumnResult>& results) const {
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      std::string text = (i == 0 ? "" : "\n") + terminal_.Bold("== " + headings_[i]) + "\n";
-      const ColumnResult& result = results[i];
-      if (!result.error.ok()) {
-        text += "Error: " + result.error.message() + "\n";
-      } else {
-        if (!result.answer.reasoning.empty()) {
-          text += terminal_.Dim(Shown(result.answer.reasoning)) + "\n\n";
-        }
-        text += Shown(result.answer.text) + "\n";
-      }
-      WriteNow(text, STDOUT_FILENO);
-    }
-    WriteNow("\n", STDOUT_FILENO);
-  }
-
- private:
-  std::string Shown(const std::string& text) const {
-    return terminal_.interactive ? SafeForTerminal(text) : text;
-  }
-
-  Terminal terminal_;
-  std::vector<std::string> headings_;
-};
-
-struct PromptEntry {
-  std::string text;  // as the report shows it
-  std::vector<Message> messages;
-};
-
-Result<PromptEntry> ParsePromptLine(std::string_view line, std::size_t number) {
-  const std::string where = Format("line {}", number);
-  TANDEM_ASSIGN_OR_RETURN(const Json json, ParseJson(line, where));
-  PromptEntry entry;
-  if (json.is_string() ||
-      (json.is_object() && json.contains("prompt") && json["prompt"].is_string())) {
-    entry.text = json.is_string() ? json.get<std::string>() : json["prompt"].get<std::string>();
-    entry.messages.push_back({.role = "user", .content = entry.text, .reasoning = {}});
-    return entry;
-  }
-  if (!json.is_object() || !json.contains("messages")) {
-    return Status(
-        StatusCode::kInvalidArgument,
-        Format("{}: expected a JSON string, {{\"prompt\": ..}} or {{\"messages\": [..]}}", where));
-  }
-  Result<std::vector<Message>> messages = ParseMessages(line);
-  if (!messages.ok()) {
-    return Status(messages.status().code(), Format("{}: {}", where, messages.status().message()));
-  }
-  if (messages->empty()) {
-    return Status(StatusCode::kInvalidArgument, Format("{}: \"messages\" is empty", where));
-  }
-  entry.messages = std::move(messages).value();
-  entry.text = entry.messages.back().content;
-  return entry;
-}
-
-Result<std::vector<PromptEntry>> ReadPrompts(const std::string& path) {
-  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  TANDEM_RETURN_IF_ERROR(CheckUtf8(text, path));
-  std::vector<PromptEntry> entries;
-  std::size_t number = 1;
-  for (std::size_t begin = 0; begin < text.size(); ++number) {
-    const std::size_t end = std::min(text.size(), text.find('\n', begin));
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
-      TANDEM_ASSIGN_OR_RETURN(PromptEntry entry, ParsePromptLine(line, number));
-      entries.push_back(std::move(entry));
-    }
-    begin = end + 1;
-  }
-  if (entries.empty()) {
-    return Status(StatusCode::kInvalidArgument, Format("{} has no prompts", path));
-  }
-  return entries;
+// A seed that JSON readers keep exactly.
+std::uint64_t NewSeed() {
+  return std::random_device()();
 }
 
 class CompareCommand : public Command {
  public:
-  explicit CompareCommand(CLI::App& app) : Command(app) {
-    app.add_option("MODELS", words_,
-                   "Two or more models, NAME[@SETTING,..]; what follows them is the prompt")
-        ->required();
-    app.add_option("--prompt", prompt_, "What to ask, instead of words after the models");
-    app.add_option("--prompts", prompts_,
-                   "JSON lines: a string, {\"prompt\":..} or {\"messages\":[..]} each");
-    app.add_option("--report", report_, "Write the answers to --prompts as Markdown")
-        ->needs("--prompts");
-    app.add_flag("--json", json_, "Print one JSON object instead of text");
-    answer_.AddTo(app);
+  explicit CompareCommand(CLI::App& app)
+      : Command(app), out_(Terminal::Of(STDOUT_FILENO)), err_(Terminal::Of(STDERR_FILENO)) {
+    app.add_option("MODEL", arguments_, "Two or more models, then the prompt")
+        ->required()
+        ->option_text("MODEL MODEL... [PROMPT...]");
+    app.add_option("--prompt", prompt_, "The whole prompt; nothing is read from standard input")
+        ->option_text(" TEXT");
+    app.add_option("--prompts", prompts_path_, "Answer every prompt of this file of JSON lines")
+        ->option_text(" FILE");
+    app.add_option("--report", report_path_, "Write a Markdown report of --prompts to this file")
+        ->option_text(" FILE");
+    app.add_option("--system", system_, "Instructions that come before the prompt")
+        ->option_text(" TEXT");
+    AddModelOptions(app, options_);
+    app.add_flag("--hidethinking", hide_thinking_, "Think, but do not show it");
+    app.add_flag("--show-thinking", show_thinking_, "Show thinking in a pipe too");
+    app.add_flag("--json", json_, "Print JSON when the answers are complete");
+    app.add_flag("--quiet", quiet_, "Nothing but answers, figures and errors");
+    app.footer(kFooter);
   }
 
   Result<ExitCode> Run() override {
-    std::vector<CompareColumn> columns;
-    std::vector<std::string> rest;
-    TANDEM_RETURN_IF_ERROR(SplitWords(columns, rest));
-    if (columns.size() < kLeastModels) {
-      return UsageError(
-          *this, rest.empty()
-                     ? std::string("a comparison needs at least two models")
-                     : Format("a comparison needs at least two models; '{}' is neither a built-in "
-                              "name nor a file",
-                              Printable(rest.front())));
+    if (const Status status = FinishModelOptions(options_); !status.ok()) {
+      return UsageError(*this, status.message());
     }
-    labels_.clear();
-    for (const CompareColumn& column : columns) {
-      labels_.push_back(column.label);
+    std::vector<std::string> models = arguments_;
+    std::size_t count = 0;
+    while (count < arguments_.size() && IsModelArgument(arguments_[count])) {
+      ++count;
     }
-    if (prompts_) {
-      return RunFile(std::move(columns));
+    models.resize(count);
+    const std::vector<std::string> words(arguments_.begin() + static_cast<std::ptrdiff_t>(count),
+                                         arguments_.end());
+    if (const std::string problem = ProblemWith(models, words); !problem.empty()) {
+      return UsageError(*this, problem);
     }
-    if (prompt_) {
-      rest.insert(rest.begin(), *prompt_);
+    guard_.emplace();
+    Result<std::vector<CompareColumn>> columns = ParseColumns(models);
+    if (!columns.ok()) {
+      return UsageError(*this, columns.status().message());
     }
-    const bool ask = rest.empty() && isatty(STDIN_FILENO) == 1;
-    std::string prompt;
-    if (!ask) {
-      TANDEM_ASSIGN_OR_RETURN(prompt, prompt_ ? Joined(rest) : GatherPrompt(rest));
-      if (prompt.empty()) {
-        return UsageError(*this, "the prompt is empty");
-      }
+    if (prompts_path_.has_value()) {
+      return RunFile(std::move(*columns));
     }
-    TANDEM_ASSIGN_OR_RETURN(Comparison comparison, Comparison::Open(std::move(columns)));
-    Notes(comparison.notes());
-    return ask ? AskInTurn(comparison) : Once(comparison, prompt);
+    TANDEM_RETURN_IF_ERROR(CheckUtf8(system_.value_or(""), "the system text"));
+    TANDEM_RETURN_IF_ERROR(CheckUtf8(prompt_.value_or(""), "the prompt"));
+    TANDEM_ASSIGN_OR_RETURN(const std::string prompt, prompt_.has_value()
+                                                          ? Result<std::string>(*prompt_)
+                                                          : ReadPrompt(words));
+    const bool chat = prompt.empty() && isatty(STDIN_FILENO) != 0 && out_.interactive && !json_;
+    if (prompt.empty() && !chat) {
+      return UsageError(*this, "there is no prompt, neither as an argument nor piped in");
+    }
+    TANDEM_ASSIGN_OR_RETURN(Comparison comparison, OpenComparison(std::move(*columns)));
+    return chat ? Chat(comparison) : Once(comparison, prompt);
   }
 
  private:
-  static Result<std::string> Joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words) {
-      text += text.empty() ? word : " " + word;
+  // What is wrong with the arguments taken together, or nothing.
+  std::string ProblemWith(const std::vector<std::string>& models,
+                          const std::vector<std::string>& words) const {
+    if (models.size() < 2 && !words.empty()) {
+      return Format(
+          "'{}' is neither a built-in model, nor a file, nor a name that ends in .gguf; "
+          "a comparison needs at least two models",
+          Printable(words[0]));
     }
-    TANDEM_RETURN_IF_ERROR(CheckUtf8(text, "the prompt"));
-    return text;
+    if (models.size() < 2) {
+      return "a comparison needs at least two models";
+    }
+    const bool explicit_prompt = prompt_.has_value() || prompts_path_.has_value();
+    if (explicit_prompt && !words.empty()) {
+      return Format("'{}' is neither a built-in model, nor a file, nor a name that ends in .gguf",
+                    Printable(words[0]));
+    }
+    if (prompt_.has_value() && prompts_path_.has_value()) {
+      return "--prompt and --prompts exclude each other";
+    }
+    return report_path_.has_value() && !prompts_path_.has_value() ? "--report needs --prompts" : "";
   }
 
-  Status SplitWords(std::vector<CompareColumn>& columns, std::vector<std::string>& rest) const {
-    TANDEM_ASSIGN_OR_RETURN(const GenerateOptions generate, answer_.generate());
-    for (const std::string& word : words_) {
-      if (!rest.empty() || !NamesModel(word)) {
-        rest.push_back(word);
-        continue;
-      }
-      const std::size_t at = word.find('@');
-      CompareColumn column{
-          .model = word.substr(0, at), .label = word, .open = answer_.open(), .options = generate};
-      // The seed of all columns is Run's; only a column's own stands here.
-      column.options.sampling.seed.reset();
-      if (at != std::string::npos) {
-        TANDEM_RETURN_IF_ERROR(
-            ApplyColumnSettings(word.substr(at + 1), column.open, column.options));
-      }
+  Result<std::vector<CompareColumn>> ParseColumns(const std::vector<std::string>& models) {
+    CompareColumn common{
+        .model = "", .label = "", .open = options_.open, .options = options_.generate};
+    std::vector<CompareColumn> columns;
+    for (const std::string& model : models) {
+      TANDEM_ASSIGN_OR_RETURN(CompareColumn column, ParseColumn(model, common));
+      column.options.cancel = guard_->flag();
       columns.push_back(std::move(column));
     }
-    return OkStatus();
+    MakeLabelsUnique(columns);
+    return columns;
   }
 
-  static void Notes(const std::vector<std::string>& notes) {
+  Result<Comparison> OpenComparison(std::vector<CompareColumn> columns) const {
+    TANDEM_ASSIGN_OR_RETURN(Comparison comparison, Comparison::Open(std::move(columns)));
+    ShowNotes(comparison.notes());
+    return comparison;
+  }
+
+  void ShowNotes(const std::vector<std::string>& notes) const {
     for (const std::string& note : notes) {
-      WriteNow(note + "\n", STDERR_FILENO);
+      if (!quiet_) {
+        WriteNow(Format("Note: {}\n", note), STDERR_FILENO);
+      }
     }
   }
 
-  std::uint64_t Seed() const { return answer_.seed().value_or(std::random_device()()); }
+  std::uint64_t Seed() const {
+    return options_.generate.sampling.seed.has_value() ? *options_.generate.sampling.seed
+                                                       : NewSeed();
+  }
 
   std::vector<Message> Messages(const std::string& prompt) const {
     std::vector<Message> messages;
-    if (!answer_.system().empty()) {
-      messages.push_back({.role = "system", .content = answer_.system(), .reasoning = {}});
+    if (system_.has_value()) {
+      messages.push_back({.role = "system", .content = *system_, .reasoning = ""});
     }
-    messages.push_back({.role = "user", .content = prompt, .reasoning = {}});
+    messages.push_back({.role = "user", .content = prompt, .reasoning = ""});
     return messages;
   }
 
-  std::vector<ColumnResult> Show(Comparison& comparison, const std::vector<Message>& messages,
-                                 std::uint64_t seed) {
-    const Terminal out = Terminal::Of(STDOUT_FILENO);
-    if (!Columns::Fit(out, labels_.size())) {
-      std::vector<ColumnResult> results = comparison.Run(messages, seed, nullptr);
-      Sequential(out, labels_).Print(results);
-      return results;
+  static std::vector<std::string> Labels(const Comparison& comparison) {
+    std::vector<std::string> labels;
+    for (const CompareColumn& column : comparison.columns()) {
+      labels.push_back(column.label);
     }
-    Columns columns(out, labels_);
-    std::vector<ColumnResult> results =
-        comparison.Run(messages, seed, [&](std::size_t column, const Event& event) {
-          if (event.kind == Event::Kind::kPrefill) {
-            columns.SetStatus(column, Format("reading {} of {} tokens", event.done, event.total));
-          } else if (event.kind != Event::Kind::kNote) {
-            columns.Append(column, event.kind == Event::Kind::kReasoning, event.text);
-          }
-          return true;
-        });
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      if (!results[i].error.ok()) {
-        columns.Append(i, false, "Error: " + results[i].error.message());
+    return labels;
+  }
+
+  // kFailure when a column has an error instead of an answer.
+  ExitCode CodeOf(const std::vector<ColumnResult>& results) const {
+    for (const ColumnResult& result : results) {
+      if (!result.error.ok()) {
+        return ExitCode::kFailure;
       }
     }
-    columns.Finish();
-    return results;
-  }
-
-  static bool Cancelled(const std::vector<ColumnResult>& results) {
-    return InterruptFlag().load() ||
-           std::any_of(results.begin(), results.end(), [](const ColumnResult& result) {
-             return result.answer.finish == Finish::kCancelled;
-           });
-  }
-
-  static bool Failed(const std::vector<ColumnResult>& results) {
-    return std::any_of(results.begin(), results.end(),
-                       [](const ColumnResult& result) { return !result.error.ok(); });
-  }
-
-  Json ToJson(const std::string& prompt, std::uint64_t seed,
-              const std::vector<ColumnResult>& results) const {
-    Json columns = Json::array();
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      Json column = results[i].error.ok() ? AnswerToJson(results[i].facts, results[i].answer)
-                                          : Json{{"model", results[i].facts.name},
-                                                 {"error", results[i].error.message()}};
-      column["label"] = labels_[i];
-      columns.push_back(std::move(column));
-    }
-    return {{"prompt", prompt}, {"seed", seed}, {"columns", std::move(columns)}};
-  }
-
-  static void PrintJson(const Json& json) {
-    std::puts(json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    return guard_->interrupted() ? ExitCode::kInterrupted : ExitCode::kSuccess;
   }
 
   Result<ExitCode> Once(Comparison& comparison, const std::string& prompt) {
     const std::uint64_t seed = Seed();
-    std::vector<ColumnResult> results;
-    if (json_) {
-      results = comparison.Run(Messages(prompt), seed, nullptr);
-      PrintJson(ToJson(prompt, seed, results));
-    } else {
-      results = Show(comparison, Messages(prompt), seed);
-      WriteNow(FiguresTable(labels_, results), STDOUT_FILENO);
+    const std::vector<Message> messages = Messages(prompt);
+    if (!json_) {
+      return CodeOf(ShowAnswers(comparison, messages, seed));
     }
-    if (Cancelled(results)) {
-      return ExitCode::kInterrupted;
-    }
-    return Failed(results) ? ExitCode::kFailure : ExitCode::kSuccess;
+    const std::vector<ColumnResult> results = comparison.Run(messages, seed, nullptr);
+    Json object = {{"prompt", prompt},
+                   {"seed", seed},
+                   {"together", comparison.together()},
+                   {"notes", comparison.notes()},
+                   {"columns", ColumnsJson(comparison, results)}};
+    WriteNow(DumpJson(object, 2), STDOUT_FILENO);
+    return CodeOf(results);
   }
 
-  // Each line of the terminal is a fresh question to all models.
-  Result<ExitCode> AskInTurn(Comparison& comparison) {
-    char* line = nullptr;
-    std::size_t capacity = 0;
-    while (true) {
-      InterruptFlag().store(false);
-      WriteNow(">>> ", STDOUT_FILENO);
-      const ssize_t length = getline(&line, &capacity, stdin);
-      std::string prompt(line == nullptr || length < 0 ? "" : line);
-      prompt.erase(prompt.find_last_not_of('\n') + 1);
-      if (length < 0 || prompt == "/bye") {
-        break;
-      }
-      if (prompt.empty() || !CheckUtf8(prompt, "the prompt").ok()) {
-        continue;
-      }
-      const std::vector<ColumnResult> results = Show(comparison, Messages(prompt), Seed());
-      WriteNow(FiguresTable(labels_, results) + "\n", STDOUT_FILENO);
+  static Json ColumnsJson(const Comparison& comparison, const std::vector<ColumnResult>& results) {
+    Json columns = Json::array();
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      columns.push_back(ColumnJson(comparison.columns()[i].label, results[i]));
     }
-    std::free(line);  // NOLINT(cppcoreguidelines-no-malloc): getline allocates it
+    return columns;
+  }
+
+  std::vector<ColumnResult> ShowAnswers(Comparison& comparison,
+                                        const std::vector<Message>& messages, std::uint64_t seed) {
+    const auto print = [](std::string_view text) { WriteNow(text, STDOUT_FILENO); };
+    const auto print_error = [](std::string_view text) { WriteNow(text, STDERR_FILENO); };
+    const auto now = [] { return std::chrono::steady_clock::now(); };
+    ComparisonView view(Labels(comparison),
+                        {.terminal = [] { return Terminal::Of(STDOUT_FILENO); },
+                         .err = err_,
+                         .show_reasoning = out_.interactive ? !hide_thinking_ : show_thinking_,
+                         .quiet = quiet_,
+                         .echo_fd = STDIN_FILENO},
+                        print, print_error, now);
+    std::vector<ColumnResult> results =
+        comparison.Run(messages, seed, [&view](std::size_t column, const Event& event) {
+          view.OnEvent(column, event);
+          return true;
+        });
+    view.Finish(results, comparison.columns());
+    const Terminal terminal = Terminal::Of(STDOUT_FILENO);
+    WriteNow("\n" + FiguresTable(Labels(comparison), results).Render(terminal), STDOUT_FILENO);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      for (const std::string& note : results[i].answer.notes) {
+        ShowNotes({Format("{}: {}", comparison.columns()[i].label, note)});
+      }
+    }
+    return results;
+  }
+
+  Result<ExitCode> Chat(Comparison& comparison) {
+    const auto answer = [&](const std::string& message) {
+      ShowAnswers(comparison, Messages(message), Seed());
+      WriteNow("\n", STDOUT_FILENO);
+    };
+    const char* help = "  each line is a question of its own to all models\n";
+    ChatLoop(out_, *guard_, {.answer = answer, .clear = [] {}, .help = help}).Run();
     return ExitCode::kSuccess;
   }
 
   Result<ExitCode> RunFile(std::vector<CompareColumn> columns) {
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<PromptEntry> entries, ReadPrompts(*prompts_));
-    TANDEM_ASSIGN_OR_RETURN(Comparison comparison, Comparison::Open(std::move(columns)));
-    Notes(comparison.notes());
-    const std::uint64_t seed = Seed();
-    const Terminal err = Terminal::Of(STDERR_FILENO);
-    std::vector<ComparedPrompt> prompts;
-    Json all = Json::array();
-    for (std::size_t i = 0; i < entries.size() && !InterruptFlag().load(); ++i) {
-      if (err.escapes) {
-        WriteNow(Format("\r\x1b[Kprompt {} of {}", i + 1, entries.size()), STDERR_FILENO);
+    TANDEM_ASSIGN_OR_RETURN(const std::vector<PromptCase> cases, ReadPromptsFile(*prompts_path_));
+    std::optional<AtomicFileWriter> report;
+    if (report_path_.has_value()) {  // a path that cannot be written must not cost an hour
+      TANDEM_ASSIGN_OR_RETURN(AtomicFileWriter writer, AtomicFileWriter::Create(*report_path_));
+      report.emplace(std::move(writer));
+    }
+    TANDEM_ASSIGN_OR_RETURN(Comparison comparison, OpenComparison(std::move(columns)));
+    PromptsRun run{
+        .columns = comparison.columns(), .seed = Seed(), .planned = cases.size(), .outcomes = {}};
+    ExitCode code = ExitCode::kSuccess;
+    for (const PromptCase& item : cases) {
+      ShowProgress(run.outcomes.size(), cases.size());
+      std::vector<ColumnResult> results = comparison.Run(item.messages, run.seed, nullptr);
+      if (guard_->interrupted()) {
+        code = ExitCode::kInterrupted;
+        break;
       }
-      prompts.push_back({entries[i].text, comparison.Run(entries[i].messages, seed, nullptr)});
-      all.push_back(ToJson(entries[i].text, seed, prompts.back().results));
+      code = CodeOf(results) == ExitCode::kFailure ? ExitCode::kFailure : code;
+      if (json_) {
+        PrintOutcomeJson(comparison, item, run.outcomes.size() + 1, results);
+      }
+      run.outcomes.push_back({.prompt = item.text, .results = std::move(results)});
     }
-    if (err.escapes) {
-      WriteNow("\r\x1b[K", STDERR_FILENO);
+    EraseProgress();
+    if (report.has_value()) {
+      TANDEM_RETURN_IF_ERROR(report->Write(ReportMarkdown(run)));
+      TANDEM_RETURN_IF_ERROR(report->Commit());
     }
-    if (report_) {
-      TANDEM_RETURN_IF_ERROR(WriteFileAtomically(*report_, MarkdownReport(labels_, prompts, seed)));
-    }
-    if (json_) {
-      PrintJson({{"seed", seed}, {"prompts", std::move(all)}});
-    } else {
-      WriteNow(SummaryTable(labels_, prompts), STDOUT_FILENO);
-    }
-    return InterruptFlag().load() ? ExitCode::kInterrupted : ExitCode::kSuccess;
+    PrintSummary(run);
+    return code;
   }
 
-  std::vector<std::string> words_;
+  static void PrintOutcomeJson(const Comparison& comparison, const PromptCase& item,
+                               std::size_t number, const std::vector<ColumnResult>& results) {
+    const Json object = {
+        {"number", number}, {"prompt", item.text}, {"columns", ColumnsJson(comparison, results)}};
+    WriteNow(DumpJson(object, -1), STDOUT_FILENO);
+  }
+
+  void PrintSummary(const PromptsRun& run) const {
+    if (json_) {
+      Json differing = Json::array();
+      for (std::size_t i = 0; i < run.outcomes.size(); ++i) {
+        if (AnswersDiffer(run.outcomes[i])) {
+          differing.push_back(i + 1);
+        }
+      }
+      const Json object = {{"seed", run.seed},
+                           {"prompts", run.outcomes.size()},
+                           {"medians", MediansJson(run)},
+                           {"differing", differing}};
+      WriteNow(DumpJson(object, -1), STDOUT_FILENO);
+      return;
+    }
+    std::string text = Format("{} of {} prompts, medians\n", run.outcomes.size(), run.planned);
+    text += MediansTable(run).Render(out_);
+    for (const std::string& line :
+         WrapText(DifferencesText(run), out_.interactive ? out_.columns : 4096)) {
+      text += line + "\n";
+    }
+    if (report_path_.has_value()) {
+      text += Format("report: {}\n", *report_path_);
+    }
+    WriteNow(text, STDOUT_FILENO);
+  }
+
+  // On a terminal one line that is drawn over; elsewhere a line for each prompt.
+  void ShowProgress(std::size_t done, std::size_t total) const {
+    if (!quiet_) {
+      const std::string text = Format("prompt {} of {}", done + 1, total);
+      WriteNow(err_.escapes ? "\r\x1b[K" + err_.Dim(text) : text + "\n", STDERR_FILENO);
+    }
+  }
+
+  void EraseProgress() const {
+    if (!quiet_ && err_.escapes) {
+      WriteNow("\r\x1b[K", STDERR_FILENO);
+    }
+  }
+
+  Terminal out_;
+  Terminal err_;
+  std::optional<InterruptGuard> guard_;  // from Run() on
+  std::vector<std::string> arguments_;
   std::optional<std::string> prompt_;
-  std::optional<std::string> prompts_;
-  std::optional<std::string> report_;
+  std::optional<std::string> system_;
+  std::optional<std::string> prompts_path_;
+  std::optional<std::string> report_path_;
+  ModelOptions options_;
+  bool hide_thinking_ = false;
+  bool show_thinking_ = false;
   bool json_ = false;
-  AnswerOptions answer_;
-  std::vector<std::string> labels_;
+  bool quiet_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<Command> AddCompare(CLI::App& tandem) {
   CLI::App* app = tandem.add_subcommand(
-      "compare", "Ask several models the same and show answers and figures side by side");
-  app->footer(
-      "Examples:\n"
-      "  tandem compare qwen3.5:demo phi4-mini:demo \"What is 27 + 45?\"\n"
-      "  tandem compare qwen3.5:demo@think qwen3.5:demo@nothink,temperature=0 phi4-mini:demo "
-      "--prompt Hello\n"
-      "  tandem compare a.gguf b.gguf --prompts mine.jsonl --report out.md");
+      "compare", "Let two or more models answer the same prompt, side by side, with figures");
   return std::make_unique<CompareCommand>(*app);
 }
 

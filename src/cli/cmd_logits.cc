@@ -10,6 +10,7 @@
 
 #include "base/format.h"
 #include "cli/commands.h"
+#include "cli/input_text.h"
 #include "cli/inspection.h"
 #include "compare/opened_model.h"
 #include "io/file.h"

@@ -2,9 +2,10 @@
 
 #include <chrono>
 #include <cstdio>
-#include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -12,271 +13,173 @@
 #include "tandem/tandem.h"
 
 #include "base/format.h"
-#include "cli/answer_json.h"
-#include "cli/answer_options.h"
+#include "cli/answer_printer.h"
+#include "cli/answer_text.h"
+#include "cli/chat_loop.h"
 #include "cli/commands.h"
-#include "cli/inspection.h"
+#include "cli/input_text.h"
+#include "cli/interrupt.h"
+#include "cli/model_options.h"
 #include "cli/terminal.h"
-#include "cli/text_layout.h"
 
 namespace tandem {
 namespace {
 
-// A prompt that takes longer to read than this gets a progress line.
-constexpr std::chrono::milliseconds kProgressAfter{500};
-
-/// Shows one answer as it comes: the answer on standard output; reasoning dimmed on a terminal;
-/// progress on standard error.
-class AnswerPrinter {
- public:
-  AnswerPrinter(const Terminal& out, const Terminal& err, bool show_reasoning)
-      : out_(out),
-        err_(err),
-        show_reasoning_(show_reasoning),
-        start_(std::chrono::steady_clock::now()) {}
-
-  bool On(const Event& event) {
-    switch (event.kind) {
-      case Event::Kind::kPrefill:
-        Progress(event);
-        break;
-      case Event::Kind::kReasoning:
-        EraseProgress();
-        Reasoning(event.text);
-        break;
-      case Event::Kind::kAnswer:
-        EraseProgress();
-        CloseReasoning();
-        Write(event.text);
-        break;
-      case Event::Kind::kNote:
-        EraseProgress();
-        WriteNow(Format("{}\n", event.text), STDERR_FILENO);
-        break;
-    }
-    return true;
-  }
-
-  void Finish() {
-    EraseProgress();
-    CloseReasoning();
-    if (!ends_line_) {
-      WriteNow("\n", STDOUT_FILENO);
-    }
-  }
-
- private:
-  void Progress(const Event& event) {
-    if (!err_.escapes || std::chrono::steady_clock::now() - start_ < kProgressAfter) {
-      return;
-    }
-    WriteNow(Format("\r\x1b[Kreading {} of {} tokens", event.done, event.total), STDERR_FILENO);
-    progress_shown_ = event.done < event.total;
-    if (!progress_shown_) {
-      WriteNow("\r\x1b[K", STDERR_FILENO);
-    }
-  }
-  void EraseProgress() {
-    if (progress_shown_) {
-      WriteNow("\r\x1b[K", STDERR_FILENO);
-      progress_shown_ = false;
-    }
-  }
-  void Reasoning(std::string_view text) {
-    if (!show_reasoning_) {
-      return;
-    }
-    if (!in_reasoning_) {
-      in_reasoning_ = true;
-      Write(out_.Dim("Thinking...") + "\n");
-    }
-    Write(out_.Dim(text));
-  }
-  void CloseReasoning() {
-    if (in_reasoning_) {
-      in_reasoning_ = false;
-      Write("\n" + out_.Dim("...done thinking.") + "\n\n");
-    }
-  }
-  void Write(std::string_view text) {
-    const std::string safe =
-        out_.interactive && text.find('\x1b') == 0 ? std::string(text) : Safe(text);
-    ends_line_ = !safe.empty() && safe.back() == '\n';
-    WriteNow(safe, STDOUT_FILENO);
-  }
-  // A model must not move the cursor; our own dimming passes.
-  std::string Safe(std::string_view text) const {
-    return out_.interactive && text.find("\x1b[") == std::string_view::npos ? SafeForTerminal(text)
-                                                                            : std::string(text);
-  }
-
-  Terminal out_;
-  Terminal err_;
-  bool show_reasoning_;
-  std::chrono::steady_clock::time_point start_;
-  bool progress_shown_ = false;
-  bool in_reasoning_ = false;
-  bool ends_line_ = true;
-};
-
-std::string FiguresText(const Answer& answer) {
-  const Figures& f = answer.figures;
-  return Format(
-      "prompt      {} tokens, {} of them read before, {:.1f} tokens/s\n"
-      "first token {:.2f} s\n"
-      "thinking    {} tokens\n"
-      "answer      {} tokens, {:.1f} tokens/s\n"
-      "memory      {}\n"
-      "finish      {}, seed {}\n",
-      f.prompt_tokens, f.reused_tokens, f.prefill_tokens_per_second, f.first_token_seconds,
-      f.reasoning_tokens, f.answer_tokens, f.decode_tokens_per_second,
-      FormatBytes(static_cast<double>(f.memory_bytes)), FinishName(answer.finish), answer.seed);
-}
-
-constexpr const char* kChatHelp =
-    "/clear  forget the conversation\n"
-    "/bye    leave (so does Ctrl-D)\n"
-    "/?      this help\n"
-    "Ctrl-C  stop the answer\n"
-    "A message may begin or end with /think or /no_think.\n";
+constexpr const char* kFooter =
+    "Words after MODEL are the prompt; what is piped in comes before them. On a terminal\n"
+    "without a prompt a conversation starts. A prompt that starts or ends with /think or\n"
+    "/no_think switches thinking for that turn. Thinking is shown on a terminal only.\n"
+    "\n"
+    "Examples:\n"
+    "  tandem run qwen3.5:demo\n"
+    "  tandem run model.gguf Why is the sky blue\n"
+    "  cat letter.txt | tandem run model.gguf \"Summarise this letter.\"\n"
+    "  tandem run --json --seed 7 model.gguf \"Hello\" | jq -r .answer\n"
+    "\n"
+    "--json fields: model, answer, reasoning, thinking, finish (stop, length, context,\n"
+    "cancelled), seed, sampling, figures, notes.";
 
 class RunCommand : public Command {
  public:
-  explicit RunCommand(CLI::App& app) : Command(app) {
-    app.add_option("MODEL", model_, "A GGUF file or a built-in name")->required();
-    app.add_option("PROMPT", words_, "What to ask; standard input is put before it");
-    answer_.AddTo(app);
-    app.add_flag("--hidethinking", hide_thinking_, "Do not show the thinking");
-    app.add_flag("--show-thinking", show_thinking_, "Show the thinking in a pipe too");
+  explicit RunCommand(CLI::App& app)
+      : Command(app), out_(Terminal::Of(STDOUT_FILENO)), err_(Terminal::Of(STDERR_FILENO)) {
+    app.add_option("MODEL", model_, "Path of a GGUF file or a built-in name")->required();
+    app.add_option("PROMPT", words_, "The message to answer");
+    app.add_option("--system", system_, "Instructions that come before the conversation")
+        ->option_text(" TEXT");
+    AddModelOptions(app, options_);
+    app.add_flag("--hidethinking", hide_thinking_, "Think, but do not show it");
+    app.add_flag("--show-thinking", show_thinking_, "Show thinking in a pipe too");
     app.add_flag("--verbose", verbose_, "Show figures after each answer");
-    app.add_flag("--quiet", quiet_, "Only the answer");
-    app.add_flag("--json", json_, "Print one JSON object instead of text");
+    app.add_flag("--json", json_, "Print one JSON object when the answer is complete");
+    app.add_flag("--quiet", quiet_, "Nothing but the answer and errors");
+    app.footer(kFooter);
   }
 
   Result<ExitCode> Run() override {
-    TANDEM_ASSIGN_OR_RETURN(const GenerateOptions options, answer_.generate());
-    const bool chat = words_.empty() && isatty(STDIN_FILENO) == 1;
-    std::string prompt;
-    if (!chat) {
-      TANDEM_ASSIGN_OR_RETURN(prompt, GatherPrompt(words_));
-      if (prompt.empty()) {
-        return UsageError(*this, "the prompt is empty");
+    if (const Status status = FinishModelOptions(options_); !status.ok()) {
+      return UsageError(*this, status.message());
+    }
+    TANDEM_RETURN_IF_ERROR(CheckUtf8(system_.value_or(""), "the system text"));
+    TANDEM_ASSIGN_OR_RETURN(const std::string prompt, ReadPrompt(words_));
+    const bool chat = prompt.empty() && isatty(STDIN_FILENO) != 0 && out_.interactive && !json_;
+    if (prompt.empty() && !chat) {
+      return UsageError(*this, "there is no prompt, neither as an argument nor piped in");
+    }
+    TANDEM_ASSIGN_OR_RETURN(const Model model, Model::Open(model_, options_.open));
+    if (!quiet_) {
+      for (const std::string& note : model.facts().notes) {
+        WriteNow(Format("Note: {}\n", note), STDERR_FILENO);
       }
     }
-    TANDEM_ASSIGN_OR_RETURN(const Model model, Model::Open(model_, answer_.open()));
-    Note(model.facts().notes);
+    InterruptGuard interrupt;
+    options_.generate.cancel = interrupt.flag();
     Session session(model);
     StartConversation(session);
-    return chat ? Chat(model, session, options) : Once(model, session, prompt, options);
+    return chat ? Chat(model, session, interrupt) : AnswerOnce(model, session, prompt);
   }
 
  private:
-  void Note(const std::vector<std::string>& notes) const {
-    for (const std::string& note : notes) {
-      if (!quiet_) {
-        WriteNow(note + "\n", STDERR_FILENO);
-      }
-    }
-  }
-
   void StartConversation(Session& session) const {
-    session.Clear();
-    if (!answer_.system().empty()) {
-      session.Add({.role = "system", .content = answer_.system(), .reasoning = {}});
+    if (system_.has_value()) {
+      session.Add({.role = "system", .content = *system_, .reasoning = ""});
     }
   }
 
-  Result<Answer> Ask(Session& session, const std::string& text,
-                     const GenerateOptions& options) const {
-    const Terminal out = Terminal::Of(STDOUT_FILENO);
-    AnswerPrinter printer(out, Terminal::Of(STDERR_FILENO),
-                          !hide_thinking_ && !quiet_ && (out.interactive || show_thinking_));
-    session.Add({.role = "user", .content = text, .reasoning = {}});
-    Result<Answer> answer = session.Generate(
-        options, [&](const Event& event) { return json_ ? true : printer.On(event); });
-    if (answer.ok() && !json_) {
-      printer.Finish();
-      if (verbose_) {
-        WriteNow(FiguresText(*answer), STDERR_FILENO);
-      }
-    }
-    return answer;
-  }
-
-  Result<ExitCode> Once(const Model& model, Session& session, const std::string& prompt,
-                        const GenerateOptions& options) const {
-    TANDEM_ASSIGN_OR_RETURN(const Answer answer, Ask(session, prompt, options));
+  Result<ExitCode> AnswerOnce(const Model& model, Session& session, const std::string& prompt) {
+    session.Add({.role = "user", .content = prompt, .reasoning = ""});
+    TANDEM_ASSIGN_OR_RETURN(const Answer answer, Generate(model, session));
     if (json_) {
-      std::puts(AnswerToJson(model.facts(), answer)
-                    .dump(2, ' ', false, Json::error_handler_t::replace)
-                    .c_str());
+      const std::string text = DumpJson(AnswerJson(model.facts().name, answer), 2);
+      WriteNow(text, STDOUT_FILENO);
     }
     return answer.finish == Finish::kCancelled ? ExitCode::kInterrupted : ExitCode::kSuccess;
   }
 
-  Result<ExitCode> Chat(const Model& model, Session& session,
-                        const GenerateOptions& options) const {
-    const Terminal terminal = Terminal::Of(STDOUT_FILENO);
-    WriteNow(terminal.Dim(Format("{}: type a message, /? for help", model.facts().name)) + "\n",
-             STDERR_FILENO);
-    std::string line;
-    while (true) {
-      InterruptFlag().store(false);
-      WriteNow(">>> ", STDOUT_FILENO);
-      if (!std::getline(std::cin, line)) {
-        WriteNow("\n", STDOUT_FILENO);
-        return ExitCode::kSuccess;
+  Result<ExitCode> Chat(const Model& model, Session& session, InterruptGuard& interrupt) {
+    const auto answer = [&](const std::string& message) {
+      const std::vector<Message> before = session.messages();
+      session.Add({.role = "user", .content = message, .reasoning = ""});
+      const Result<Answer> result = Generate(model, session);
+      WriteNow("\n", STDOUT_FILENO);
+      if (!result.ok()) {
+        PrintError(result.status().message());
+        // The message that could not be answered must not stay in the conversation.
+        session.Clear();
+        for (const Message& earlier : before) {
+          session.Add(earlier);
+        }
       }
-      if (InterruptFlag().load()) {
-        WriteNow("\nPress Ctrl-D or type /bye to leave.\n", STDOUT_FILENO);
-        continue;
-      }
-      if (line == "/bye" || line == "/exit") {
-        return ExitCode::kSuccess;
-      }
-      if (line == "/clear") {
-        StartConversation(session);
-      } else if (line == "/?" || line == "/help") {
-        WriteNow(kChatHelp, STDOUT_FILENO);
-      } else if (!line.empty()) {
-        TurnOrError(session, line, options);
-      }
+    };
+    const auto clear = [&] {
+      session.Clear();
+      StartConversation(session);
+    };
+    const char* help = model.facts().has_thinking_switch
+                           ? "  /think or /no_think before or after a message switches thinking\n"
+                           : "";
+    ChatLoop(out_, interrupt, {.answer = answer, .clear = clear, .help = help}).Run();
+    return ExitCode::kSuccess;
+  }
+
+  Result<Answer> Generate(const Model& model, Session& session) {
+    const bool show = out_.interactive ? !hide_thinking_ : show_thinking_;
+    AnswerPrinter printer(
+        {.out = out_, .err = err_, .show_reasoning = show, .quiet = quiet_},
+        [](std::string_view text) { WriteNow(text, STDOUT_FILENO); },
+        [](std::string_view text) { WriteNow(text, STDERR_FILENO); },
+        [] { return std::chrono::steady_clock::now(); });
+    const bool json = json_;
+    const Result<Answer> answer =
+        session.Generate(options_.generate, [&printer, json](const Event& event) {
+          const bool text =
+              event.kind == Event::Kind::kAnswer || event.kind == Event::Kind::kReasoning;
+          if (!json || !text) {
+            printer.OnEvent(event);
+          }
+          return true;
+        });
+    if (!json) {
+      printer.Finish();
+    }
+    if (answer.ok() && !quiet_) {
+      ShowEnd(model, *answer);
+    }
+    return answer;
+  }
+
+  // What the answer alone does not say: how it ended, whether the model was thinking, figures.
+  void ShowEnd(const Model& model, const Answer& answer) const {
+    const std::string note = FinishNote(answer, options_.generate);
+    if (!note.empty() && answer.finish != Finish::kCancelled) {
+      WriteNow(Format("Note: {}\n", note), STDERR_FILENO);
+    }
+    if (verbose_) {
+      WriteNow("\n" + err_.Dim(FiguresText(answer)), STDERR_FILENO);
+    } else if (err_.interactive && model.facts().has_thinking_switch) {
+      const std::string state = Format("[thinking {}]", answer.thinking ? "on" : "off");
+      WriteNow(err_.Dim(state) + "\n", STDERR_FILENO);
     }
   }
 
-  // An error ends a turn, not the chat.
-  void TurnOrError(Session& session, const std::string& line,
-                   const GenerateOptions& options) const {
-    const Status valid = CheckUtf8(line, "the message");
-    if (!valid.ok()) {
-      PrintError(valid.message());
-      return;
-    }
-    const Result<Answer> answer = Ask(session, line, options);
-    if (!answer.ok()) {
-      PrintError(answer.status().message());
-    } else if (verbose_) {
-      WriteNow(Format("thinking    {}\n", answer->thinking ? "on" : "off"), STDERR_FILENO);
-    }
-  }
-
+  Terminal out_;
+  Terminal err_;
   std::string model_;
   std::vector<std::string> words_;
-  AnswerOptions answer_;
+  std::optional<std::string> system_;
+  ModelOptions options_;
   bool hide_thinking_ = false;
   bool show_thinking_ = false;
   bool verbose_ = false;
-  bool quiet_ = false;
   bool json_ = false;
+  bool quiet_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<Command> AddRun(CLI::App& tandem) {
-  CLI::App* app = tandem.add_subcommand("run", "Ask a model, or chat with it on a terminal");
-  app->footer(
-      "Examples:\n  tandem run qwen3.5:demo \"What is 27 + 45?\"\n  tandem run model.gguf "
-      "--think=false < question.txt");
+  CLI::App* app =
+      tandem.add_subcommand("run", "Answer a prompt, or hold a conversation on a terminal");
   return std::make_unique<RunCommand>(*app);
 }
 

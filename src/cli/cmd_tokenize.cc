@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "cli/commands.h"
+#include "cli/input_text.h"
 #include "cli/inspection.h"
 #include "text/stream_decoder.h"
 

@@ -1,129 +1,162 @@
 #include "cli/columns.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
-#include "base/format.h"
 #include "cli/text_layout.h"
 
 namespace tandem {
 namespace {
 
-constexpr std::string_view kGap = "  ";
-constexpr std::size_t kMostLiveRows = 20;
-// Redrawing for every token would flicker and cost more than the tokens.
-constexpr std::chrono::milliseconds kRedrawEvery{60};
+constexpr std::string_view kSeparator = " │ ";
+constexpr std::size_t kSeparatorCells = 3;
+constexpr std::string_view kThinking = "Thinking...";
+constexpr std::string_view kDoneThinking = "...done thinking.";
 
-}  // namespace
+struct BodyLine {
+  std::string text;
+  bool dim = false;
+};
 
-bool Columns::Fit(const Terminal& terminal, std::size_t columns) {
-  return terminal.interactive && terminal.escapes &&
-         terminal.columns >= columns * kLeastCells + (columns - 1) * kGap.size();
-}
-
-Columns::Columns(const Terminal& terminal, std::vector<std::string> headings)
-    : terminal_(terminal) {
-  cells_ = (terminal.columns - (headings.size() - 1) * kGap.size()) / headings.size();
-  for (std::string& heading : headings) {
-    columns_.push_back(
-        {.heading = std::move(heading), .reasoning = {}, .answer = {}, .status = {}});
+void AddLines(const std::string& text, std::size_t cells, bool dim, std::vector<BodyLine>& lines) {
+  for (std::string& line : WrapText(text, cells)) {
+    lines.push_back({.text = std::move(line), .dim = dim});
   }
 }
 
-void Columns::Append(std::size_t column, bool reasoning, std::string_view text) {
-  (reasoning ? columns_[column].reasoning : columns_[column].answer) += text;
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_draw_ >= kRedrawEvery) {
-    last_draw_ = now;
-    Draw();
+std::string WithoutOuterLineEnds(const std::string& text) {
+  const std::size_t start = text.find_first_not_of("\r\n");
+  if (start == std::string::npos) {
+    return "";
   }
+  return text.substr(start, text.find_last_not_of(" \r\n") - start + 1);
 }
 
-void Columns::SetStatus(std::size_t column, std::string text) {
-  columns_[column].status = std::move(text);
-  Append(column, false, "");
-}
-
-std::vector<Columns::Line> Columns::Lines(const Column& column) const {
-  std::vector<Line> lines;
-  if (column.reasoning.empty() && column.answer.empty()) {
-    lines.push_back({column.status, true});
-    return lines;
-  }
-  if (!column.reasoning.empty()) {
-    for (std::string& line : WrapText(SafeForTerminal(column.reasoning), cells_)) {
-      lines.push_back({std::move(line), true});
+std::vector<BodyLine> Body(const ColumnText& column, std::size_t cells) {
+  std::vector<BodyLine> lines;
+  const std::string reasoning = SafeForTerminal(WithoutOuterLineEnds(column.reasoning));
+  const std::string answer = SafeForTerminal(WithoutOuterLineEnds(column.answer));
+  if (!reasoning.empty()) {
+    AddLines(std::string(kThinking), cells, true, lines);
+    AddLines(reasoning, cells, true, lines);
+    if (!column.reasoning_open || !answer.empty()) {
+      AddLines(std::string(kDoneThinking), cells, true, lines);
+      lines.push_back({});
     }
-    lines.push_back({"", false});
   }
-  for (std::string& line : WrapText(SafeForTerminal(column.answer), cells_)) {
-    lines.push_back({std::move(line), false});
+  if (!answer.empty()) {
+    AddLines(answer, cells, false, lines);
+  }
+  if (!column.note.empty()) {
+    AddLines("[" + column.note + "]", cells, true, lines);
   }
   return lines;
 }
 
-std::string Columns::RowOf(const std::vector<std::vector<Line>>& columns, std::size_t row) const {
-  std::string text;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    const Line line = row < columns[i].size() ? columns[i][row] : Line();
-    const bool last = i + 1 == columns.size();
-    const std::string cell = last ? CutText(line.text, cells_) : FitText(line.text, cells_);
-    text += (i == 0 ? "" : std::string(kGap)) + (line.dim ? terminal_.Dim(cell) : cell);
-  }
-  return text;
-}
-
-std::string Columns::Headings() const {
-  std::string text;
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    text +=
-        (i == 0 ? "" : std::string(kGap)) + terminal_.Bold(FitText(columns_[i].heading, cells_));
-  }
-  return text;
-}
-
-void Columns::Erase() {
-  if (drawn_rows_ > 0) {
-    WriteNow(Format("\x1b[{}A\r\x1b[J", drawn_rows_), STDOUT_FILENO);
-    drawn_rows_ = 0;
-  }
-}
-
-void Columns::Draw() {
-  std::vector<std::vector<Line>> all;
-  const std::size_t room = std::min(kMostLiveRows, terminal_.rows > 4 ? terminal_.rows - 3 : 1);
-  std::size_t rows = 0;
-  for (const Column& column : columns_) {
-    std::vector<Line> lines = Lines(column);
-    if (lines.size() > room) {
-      lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(room));
+// Appends cells to a line, skipping spaces until something follows them, so that lines end where
+// their text ends and a narrower window need not wrap them.
+class LineBuilder {
+ public:
+  void Add(std::string_view plain, std::size_t column_cells, const std::string& styled) {
+    const std::size_t used = TextCells(plain);
+    if (used > 0) {
+      line_.text.append(pending_, ' ');
+      line_.text += styled;
+      line_.cells += pending_ + used;
+      pending_ = 0;
     }
-    rows = std::max(rows, lines.size());
-    all.push_back(std::move(lines));
+    pending_ += column_cells - std::min(column_cells, used);
   }
-  std::string text = drawn_rows_ > 0 ? Format("\x1b[{}A\r", drawn_rows_) : "";
-  text += Headings() + "\x1b[K\n";
-  for (std::size_t row = 0; row < rows; ++row) {
-    text += RowOf(all, row) + "\x1b[K\n";
-  }
-  WriteNow(text + "\x1b[J", STDOUT_FILENO);
-  drawn_rows_ = rows + 1;
+  ScreenLine Take() { return std::move(line_); }
+
+ private:
+  ScreenLine line_;
+  std::size_t pending_ = 0;
+};
+
+std::size_t ColumnCells(const Terminal& terminal, std::size_t columns) {
+  const std::size_t separators = kSeparatorCells * (columns - 1);
+  return terminal.columns > separators ? (terminal.columns - separators) / columns : 0;
 }
 
-void Columns::Finish() {
-  Erase();
-  std::vector<std::vector<Line>> all;
-  std::size_t rows = 0;
-  for (const Column& column : columns_) {
-    all.push_back(Lines(column));
-    rows = std::max(rows, all.back().size());
+ScreenLine Heading(const std::vector<ColumnText>& columns, std::size_t cells,
+                   const Terminal& terminal) {
+  LineBuilder line;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (i > 0) {
+      line.Add(kSeparator, kSeparatorCells, std::string(kSeparator));
+    }
+    const ColumnText& column = columns[i];
+    const std::size_t state_cells =
+        column.state.empty() ? 0 : std::min(TextCells(column.state) + 2, cells / 2);
+    const std::string label = CutText(column.label, cells - state_cells);
+    const std::string state = state_cells > 0 ? "  " + CutText(column.state, state_cells - 2) : "";
+    line.Add(label + state, cells, terminal.Bold(label) + terminal.Dim(state));
   }
-  std::string text = Headings() + "\n";
-  for (std::size_t row = 0; row < rows; ++row) {
-    text += RowOf(all, row) + "\n";
+  return line.Take();
+}
+
+ScreenLine Rule(std::size_t columns, std::size_t cells) {
+  ScreenLine line;
+  for (std::size_t i = 0; i < columns; ++i) {
+    line.text += i > 0 ? "─┼─" : "";
+    for (std::size_t j = 0; j < cells; ++j) {
+      line.text += "─";
+    }
   }
-  WriteNow(text + "\n", STDOUT_FILENO);
+  line.cells = columns * cells + (columns - 1) * kSeparatorCells;
+  return line;
+}
+
+}  // namespace
+
+bool FitSideBySide(const Terminal& terminal, std::size_t columns) {
+  return terminal.interactive && terminal.escapes &&
+         ColumnCells(terminal, columns) >= kLeastColumnCells - kSeparatorCells;
+}
+
+std::vector<ScreenLine> LayOutColumns(const std::vector<ColumnText>& columns,
+                                      const Terminal& terminal, std::size_t max_lines) {
+  const std::size_t cells = std::max<std::size_t>(ColumnCells(terminal, columns.size()), 2);
+  std::vector<std::vector<BodyLine>> bodies;
+  std::size_t height = 0;
+  for (const ColumnText& column : columns) {
+    bodies.push_back(Body(column, cells));
+    height = std::max(height, bodies.back().size());
+  }
+  constexpr std::size_t kHeadLines = 2;
+  const std::size_t shown =
+      max_lines == 0 ? height : std::min(height, max_lines - std::min(max_lines, kHeadLines));
+  std::vector<ScreenLine> lines = {Heading(columns, cells, terminal), Rule(columns.size(), cells)};
+  for (std::size_t row = 0; row < shown; ++row) {
+    LineBuilder line;
+    for (std::size_t i = 0; i < bodies.size(); ++i) {
+      if (i > 0) {
+        line.Add(kSeparator, kSeparatorCells, std::string(kSeparator));
+      }
+      // Each column shows its own newest lines.
+      const std::size_t hidden = bodies[i].size() > shown ? bodies[i].size() - shown : 0;
+      const BodyLine body = row + hidden < bodies[i].size() ? bodies[i][row + hidden] : BodyLine{};
+      line.Add(body.text, cells, body.dim ? terminal.Dim(body.text) : body.text);
+    }
+    lines.push_back(line.Take());
+  }
+  return lines;
+}
+
+std::string ColumnBody(const ColumnText& column, const Terminal& terminal) {
+  const auto safe = [&terminal](const std::string& text) {
+    return terminal.interactive ? SafeForTerminal(text) : text;
+  };
+  std::string out;
+  const std::string reasoning = WithoutOuterLineEnds(column.reasoning);
+  if (!reasoning.empty()) {
+    out += terminal.Dim(std::string(kThinking) + "\n" + safe(reasoning) + "\n" +
+                        std::string(kDoneThinking)) +
+           "\n\n";
+  }
+  const std::string answer = WithoutOuterLineEnds(column.answer);
+  out += answer.empty() ? "" : safe(answer) + "\n";
+  return column.note.empty() ? out : out + terminal.Dim("[" + column.note + "]") + "\n";
 }
 
 }  // namespace tandem

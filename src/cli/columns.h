@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,47 +9,34 @@
 
 namespace tandem {
 
-/// Texts side by side on a terminal: while they stream, a region that shows the end of each is
-/// redrawn in place; at the end they stand there whole, as plain text.
-class Columns {
- public:
-  /// Narrowest column that is worth having.
-  static constexpr std::size_t kLeastCells = 36;
-
-  Columns(const Terminal& terminal, std::vector<std::string> headings);
-
-  /// True when the terminal is wide enough for the columns and can redraw.
-  static bool Fit(const Terminal& terminal, std::size_t columns);
-
-  void Append(std::size_t column, bool reasoning, std::string_view text);
-  /// A short line shown while a column has no text, e.g. "reading 12 of 40 tokens".
-  void SetStatus(std::size_t column, std::string text);
-  /// Erases the region and prints everything.
-  void Finish();
-
- private:
-  struct Column {
-    std::string heading;
-    std::string reasoning;
-    std::string answer;
-    std::string status;
-  };
-  struct Line {
-    std::string text;
-    bool dim = false;
-  };
-
-  std::vector<Line> Lines(const Column& column) const;
-  std::string RowOf(const std::vector<std::vector<Line>>& columns, std::size_t row) const;
-  std::string Headings() const;
-  void Draw();
-  void Erase();
-
-  Terminal terminal_;
-  std::vector<Column> columns_;
-  std::size_t cells_ = 0;
-  std::size_t drawn_rows_ = 0;
-  std::chrono::steady_clock::time_point last_draw_{};
+/// One side of a comparison as it is shown.
+struct ColumnText {
+  std::string label;
+  std::string state;      // what the model is doing, while it does it
+  std::string reasoning;  // empty: none, or not to be shown
+  std::string answer;
+  std::string note;             // about how it ended
+  bool reasoning_open = false;  // more of it may come
 };
+
+/// A line of a terminal: what is printed, with its escapes, and the cells that it takes.
+struct ScreenLine {
+  std::string text;
+  std::size_t cells = 0;
+};
+
+/// The least cells of a column that is worth reading.
+constexpr std::size_t kLeastColumnCells = 40;
+
+/// Whether `columns` fit beside each other on this terminal.
+bool FitSideBySide(const Terminal& terminal, std::size_t columns);
+
+/// The columns beside each other: labels, a rule, then the text, wrapped to equal widths.
+/// `max_lines`: more lines than that are cut at the top, below labels and rule; 0: all.
+std::vector<ScreenLine> LayOutColumns(const std::vector<ColumnText>& columns,
+                                      const Terminal& terminal, std::size_t max_lines);
+
+/// One column's text as it follows a heading, unwrapped.
+std::string ColumnBody(const ColumnText& column, const Terminal& terminal);
 
 }  // namespace tandem

@@ -13,8 +13,8 @@ std::unique_ptr<Command> AddDetokenize(CLI::App& tandem);
 std::unique_ptr<Command> AddLogits(CLI::App& tandem);
 std::unique_ptr<Command> AddRender(CLI::App& tandem);
 std::unique_ptr<Command> AddRun(CLI::App& tandem);
-std::unique_ptr<Command> AddTokenize(CLI::App& tandem);
 std::unique_ptr<Command> AddShow(CLI::App& tandem);
+std::unique_ptr<Command> AddTokenize(CLI::App& tandem);
 std::unique_ptr<Command> AddVersion(CLI::App& tandem);
 
 }  // namespace tandem

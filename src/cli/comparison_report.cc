@@ -1,208 +1,333 @@
 #include "cli/comparison_report.h"
 
 #include <algorithm>
-#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "tandem/version.h"
 
 #include "base/format.h"
-#include "cli/answer_json.h"
-#include "cli/text_layout.h"
+#include "base/utf8.h"
+#include "cli/answer_text.h"
+#include "cli/numbers.h"
 
 namespace tandem {
 namespace {
 
-struct FigureRow {
-  const char* label;
-  double (*value)(const Figures& figures);
-  std::string (*format)(double value);
-};
-
-std::string Seconds(double v) {
-  return Format("{:.2f} s", v);
-}
-std::string PerSecond(double v) {
-  return v > 0 ? Format("{:.1f} tokens/s", v) : "-";
-}
-std::string Count(double v) {
-  return Format("{:.0f}", v);
-}
-std::string Bytes(double v) {
-  return FormatBytes(v);
-}
-
-constexpr FigureRow kRows[] = {
-    {"time to first token", [](const Figures& f) { return f.first_token_seconds; }, &Seconds},
-    {"prefill", [](const Figures& f) { return f.prefill_tokens_per_second; }, &PerSecond},
-    {"decode", [](const Figures& f) { return f.decode_tokens_per_second; }, &PerSecond},
-    {"prompt tokens", [](const Figures& f) { return static_cast<double>(f.prompt_tokens); },
-     &Count},
-    {"thinking tokens", [](const Figures& f) { return static_cast<double>(f.reasoning_tokens); },
-     &Count},
-    {"answer tokens", [](const Figures& f) { return static_cast<double>(f.answer_tokens); },
-     &Count},
-    {"memory", [](const Figures& f) { return static_cast<double>(f.memory_bytes); }, &Bytes},
-};
-
-using Table = std::vector<std::vector<std::string>>;  // rows of cells, the first row is the heading
-
-std::string RenderText(const Table& table) {
-  std::vector<std::size_t> cells(table.front().size(), 0);
-  for (const auto& row : table) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      cells[i] = std::max(cells[i], TextCells(row[i]));
-    }
-  }
-  std::string text;
-  for (const auto& row : table) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += i == 0 ? FitText(row[i], cells[i]) : "  " + FitTextRight(row[i], cells[i]);
-    }
-    text += line + "\n";
-  }
-  return text;
-}
-
-// A pipe or a line end would break the row.
-std::string MarkdownCell(std::string text) {
-  std::string out;
-  for (const char c : text) {
-    out += c == '|' ? "\\|" : c == '\n' ? "<br>" : std::string(1, c);
-  }
-  return out;
-}
-
-std::string RenderMarkdown(const Table& table) {
-  std::string text;
-  for (std::size_t r = 0; r < table.size(); ++r) {
-    text += "|";
-    for (const std::string& cell : table[r]) {
-      text += " " + MarkdownCell(cell) + " |";
-    }
-    text += "\n";
-    if (r == 0) {
-      text += "|";
-      for (std::size_t i = 0; i < table[r].size(); ++i) {
-        text += i == 0 ? " --- |" : " ---: |";
-      }
-      text += "\n";
-    }
-  }
-  return text;
-}
-
-Table StartTable(const std::vector<std::string>& labels) {
-  Table table(1, {""});
-  table.front().insert(table.front().end(), labels.begin(), labels.end());
-  return table;
-}
-
 double Median(std::vector<double> values) {
-  if (values.empty()) {
-    return 0;
-  }
   std::sort(values.begin(), values.end());
   const std::size_t middle = values.size() / 2;
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-bool Differ(const ComparedPrompt& prompt) {
-  return std::any_of(prompt.results.begin(), prompt.results.end(), [&](const ColumnResult& result) {
-    return result.answer.text != prompt.results.front().answer.text;
-  });
+std::string Tokens(double count) {
+  return Format("{} tokens", count);
 }
 
-Table SummaryOf(const std::vector<std::string>& labels,
-                const std::vector<ComparedPrompt>& prompts) {
-  Table table = StartTable(labels);
-  for (const FigureRow& figure : kRows) {
-    std::vector<std::string> row = {figure.label};
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      std::vector<double> values;
-      for (const ComparedPrompt& prompt : prompts) {
-        if (prompt.results[i].error.ok()) {
-          values.push_back(figure.value(prompt.results[i].answer.figures));
-        }
-      }
-      row.push_back(values.empty() ? "-" : figure.format(Median(std::move(values))));
+std::string Rate(double per_second) {
+  return ShortRate(per_second) + " tok/s";
+}
+
+// A figure of an answer: where it is, and how its median is written.
+struct FigureRow {
+  std::string_view label;
+  std::string_view key;  // in JSON
+  double (*get)(const Figures& figures);
+  std::string (*text)(double value);
+};
+
+constexpr FigureRow kFigureRows[] = {
+    {"first token", "first_token_seconds", [](const Figures& f) { return f.first_token_seconds; },
+     &ShortSeconds},
+    {"prefill", "prefill_tokens_per_second",
+     [](const Figures& f) { return f.prefill_tokens_per_second; }, &Rate},
+    {"decode", "decode_tokens_per_second",
+     [](const Figures& f) { return f.decode_tokens_per_second; }, &Rate},
+    {"prompt", "prompt_tokens",
+     [](const Figures& f) { return static_cast<double>(f.prompt_tokens); }, &Tokens},
+    {"thinking", "reasoning_tokens",
+     [](const Figures& f) { return static_cast<double>(f.reasoning_tokens); }, &Tokens},
+    {"answer", "answer_tokens",
+     [](const Figures& f) { return static_cast<double>(f.answer_tokens); }, &Tokens},
+    {"memory", "memory_bytes", [](const Figures& f) { return static_cast<double>(f.memory_bytes); },
+     &FormatBytes},
+};
+
+// The figure of every answer that a column gave.
+std::vector<double> Values(const PromptsRun& run, std::size_t column, const FigureRow& row) {
+  std::vector<double> values;
+  for (const PromptOutcome& outcome : run.outcomes) {
+    if (outcome.results[column].error.ok()) {
+      values.push_back(row.get(outcome.results[column].answer.figures));
     }
-    table.push_back(std::move(row));
   }
+  return values;
+}
+
+std::size_t CountErrors(const PromptsRun& run, std::size_t column) {
+  return static_cast<std::size_t>(
+      std::count_if(run.outcomes.begin(), run.outcomes.end(),
+                    [column](const PromptOutcome& o) { return !o.results[column].error.ok(); }));
+}
+
+std::size_t CountCut(const PromptsRun& run, std::size_t column) {
+  return static_cast<std::size_t>(
+      std::count_if(run.outcomes.begin(), run.outcomes.end(), [column](const PromptOutcome& o) {
+        const ColumnResult& result = o.results[column];
+        return result.error.ok() && result.answer.finish != Finish::kStop;
+      }));
+}
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\r\n";
+  const std::size_t start = text.find_first_not_of(kSpaces);
+  if (start == std::string_view::npos) {
+    return "";
+  }
+  return text.substr(start, text.find_last_not_of(kSpaces) - start + 1);
+}
+
+std::vector<std::string> Labels(const PromptsRun& run) {
+  std::vector<std::string> labels;
+  for (const CompareColumn& column : run.columns) {
+    labels.push_back(column.label);
+  }
+  return labels;
+}
+
+// Text inside a cell of a Markdown table, shown as it is.
+std::string Cell(std::string_view text) {
+  std::string out;
+  for (const char c : Trim(text)) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\n':
+        out += "<br>";
+        break;
+      case '|':
+      case '*':
+      case '_':
+      case '`':
+      case '\\':
+      case '[':
+      case ']':
+      case '#':
+      case '~':
+      case '$':
+        out += '\\';
+        out += c;
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string TableRow(const std::vector<std::string>& cells) {
+  std::string out = "|";
+  for (const std::string& cell : cells) {
+    out += Format(" {} |", cell);
+  }
+  return out + "\n";
+}
+
+std::string TableHead(const std::vector<std::string>& cells) {
+  std::string out = TableRow(cells) + "|";
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    out += "---|";
+  }
+  return out + "\n";
+}
+
+std::string Header(const PromptsRun& run) {
+  std::string out = Format("# Comparison of {} models on {} prompts\n\n", run.columns.size(),
+                           run.outcomes.size());
+  if (run.outcomes.size() < run.planned) {
+    out += Format("Interrupted after {} of {} prompts.\n\n", run.outcomes.size(), run.planned);
+  }
+  out += Format("Tandem {}, seed {}.\n\n", TANDEM_VERSION, run.seed);
+  out += TableHead({"model", "file", "quantisation", "parameters", "context", "kv", "isa",
+                    "threads", "longest answer", "temperature"});
+  for (std::size_t i = 0; i < run.columns.size(); ++i) {
+    const CompareColumn& column = run.columns[i];
+    const ColumnResult& result = run.outcomes.front().results[i];
+    const ModelFacts& facts = result.facts;
+    const std::optional<float> temperature = result.answer.sampling.temperature;
+    out += TableRow({Cell(column.label), Cell(column.model), Cell(facts.quantisation),
+                     ShortCount(facts.parameters), WithCommas(facts.context_tokens), facts.kv,
+                     facts.isa, Format("{}", facts.threads), WithCommas(column.options.max_tokens),
+                     temperature.has_value() ? Format("{}", *temperature) : "–"});
+  }
+  return out + "\n";
+}
+
+std::string MediansMarkdown(const PromptsRun& run) {
+  std::vector<std::string> head = {""};
+  for (const CompareColumn& column : run.columns) {
+    head.push_back(Cell(column.label));
+  }
+  std::string out = "## Medians\n\n" + TableHead(head);
+  for (const FigureRow& row : kFigureRows) {
+    std::vector<std::string> cells = {std::string(row.label)};
+    for (std::size_t i = 0; i < run.columns.size(); ++i) {
+      const std::vector<double> values = Values(run, i, row);
+      cells.push_back(values.empty() ? "–" : row.text(Median(values)));
+    }
+    out += TableRow(cells);
+  }
+  std::vector<std::string> cut = {"cut answers"};
   std::vector<std::string> errors = {"errors"};
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    errors.push_back(Format(
-        "{}", std::count_if(prompts.begin(), prompts.end(), [i](const ComparedPrompt& prompt) {
-          return !prompt.results[i].error.ok();
-        })));
+  for (std::size_t i = 0; i < run.columns.size(); ++i) {
+    cut.push_back(Format("{}", CountCut(run, i)));
+    errors.push_back(Format("{}", CountErrors(run, i)));
   }
-  table.push_back(std::move(errors));
-  return table;
+  return out + TableRow(cut) + TableRow(errors) + "\n";
 }
 
-std::string DifferLine(const std::vector<ComparedPrompt>& prompts) {
-  const auto differing = std::count_if(prompts.begin(), prompts.end(), &Differ);
-  return Format("The answers differ on {} of {} prompts.\n", differing, prompts.size());
+std::string AnswerCell(const ColumnResult& result) {
+  if (!result.error.ok()) {
+    return "**Error:** " + Cell(result.error.message());
+  }
+  const Answer& answer = result.answer;
+  std::string out;
+  if (!Trim(answer.reasoning).empty()) {
+    out += Format("<details><summary>thinking</summary>{}</details>", Cell(answer.reasoning));
+  }
+  out += Cell(answer.text);
+  if (answer.finish != Finish::kStop) {
+    out += Format(" *({})*", FinishName(answer.finish));
+  }
+  return out;
 }
 
-std::string FirstWordThatDiffers(const ComparedPrompt& prompt) {
-  const std::string& first = prompt.results.front().answer.text;
-  std::size_t common = first.size();
-  for (const ColumnResult& result : prompt.results) {
-    const std::string& other = result.answer.text;
-    const auto stop = std::mismatch(first.begin(), first.end(), other.begin(), other.end()).first;
-    common = std::min(common, static_cast<std::size_t>(stop - first.begin()));
+std::string FiguresCell(const ColumnResult& result) {
+  if (!result.error.ok()) {
+    return "–";
   }
-  return Printable(std::string_view(first).substr(0, common), 60);
+  const Figures& f = result.answer.figures;
+  return Format("first token {}, prefill {}, decode {}, {} thinking + {} answer tokens",
+                ShortSeconds(f.first_token_seconds), Rate(f.prefill_tokens_per_second),
+                Rate(f.decode_tokens_per_second), f.reasoning_tokens, f.answer_tokens);
+}
+
+// What all answers of the prompt start with, as far as they agree.
+std::string CommonStart(const PromptOutcome& outcome) {
+  std::string_view common = Trim(outcome.results.front().answer.text);
+  for (const ColumnResult& result : outcome.results) {
+    const std::string_view other = Trim(result.answer.text);
+    const auto end = std::mismatch(common.begin(), common.end(), other.begin(), other.end()).first;
+    common = common.substr(0, static_cast<std::size_t>(end - common.begin()));
+  }
+  while (!common.empty() && FindInvalidUtf8(common) != std::string_view::npos) {
+    common.remove_suffix(1);  // half a character
+  }
+  return std::string(common);
+}
+
+// Where the answers part, or nothing when they do not.
+std::string DifferenceLine(const PromptOutcome& outcome) {
+  const std::string common = CommonStart(outcome);
+  if (!AnswersDiffer(outcome)) {
+    return "";
+  }
+  if (common.empty()) {
+    return "The answers differ from the first word on.\n\n";
+  }
+  constexpr std::size_t kShown = 60;
+  const std::size_t cut = common.size() > kShown ? common.find(' ', common.size() - kShown) : 0;
+  const std::string end =
+      cut == std::string::npos || cut == 0 ? common : "..." + common.substr(cut);
+  return Format("The answers differ after \"{}\".\n\n", Cell(end));
+}
+
+std::string OutcomeMarkdown(const PromptsRun& run, std::size_t index) {
+  const PromptOutcome& outcome = run.outcomes[index];
+  std::string out =
+      Format("### Prompt {}{}\n\n", index + 1, AnswersDiffer(outcome) ? " (answers differ)" : "");
+  out += Format("> {}\n\n", Cell(outcome.prompt));
+  std::vector<std::string> labels;
+  std::vector<std::string> answers;
+  std::vector<std::string> figures;
+  for (std::size_t i = 0; i < run.columns.size(); ++i) {
+    labels.push_back(Cell(run.columns[i].label));
+    answers.push_back(AnswerCell(outcome.results[i]));
+    figures.push_back(FiguresCell(outcome.results[i]));
+  }
+  return out + TableHead(labels) + TableRow(answers) + TableRow(figures) + "\n" +
+         DifferenceLine(outcome);
 }
 
 }  // namespace
 
-std::string FiguresTable(const std::vector<std::string>& labels,
-                         const std::vector<ColumnResult>& results) {
-  Table table = StartTable(labels);
-  for (const FigureRow& figure : kRows) {
-    std::vector<std::string> row = {figure.label};
-    for (const ColumnResult& result : results) {
-      row.push_back(result.error.ok() ? figure.format(figure.value(result.answer.figures)) : "-");
-    }
-    table.push_back(std::move(row));
-  }
-  std::vector<std::string> thinking = {"thinking"};
-  std::vector<std::string> finish = {"finish"};
-  for (const ColumnResult& result : results) {
-    thinking.push_back(!result.error.ok() ? "-" : result.answer.thinking ? "on" : "off");
-    finish.push_back(result.error.ok() ? std::string(FinishName(result.answer.finish)) : "error");
-  }
-  table.push_back(std::move(thinking));
-  table.push_back(std::move(finish));
-  return RenderText(table);
+bool AnswersDiffer(const PromptOutcome& outcome) {
+  const std::string_view first = Trim(outcome.results.front().answer.text);
+  return std::any_of(outcome.results.begin(), outcome.results.end(), [first](const auto& result) {
+    return !result.error.ok() || Trim(result.answer.text) != first;
+  });
 }
 
-std::string SummaryTable(const std::vector<std::string>& labels,
-                         const std::vector<ComparedPrompt>& prompts) {
-  return RenderText(SummaryOf(labels, prompts)) + DifferLine(prompts);
+FactTable MediansTable(const PromptsRun& run) {
+  FactTable table(Labels(run));
+  table.StartSection("");
+  for (std::size_t i = 0; i < run.columns.size(); ++i) {
+    for (const FigureRow& row : kFigureRows) {
+      const std::vector<double> values = Values(run, i, row);
+      table.Set(i, row.label, values.empty() ? "" : row.text(Median(values)));
+    }
+    table.Set(i, "cut answers", Format("{}", CountCut(run, i)));
+    table.Set(i, "errors", Format("{}", CountErrors(run, i)));
+  }
+  return table;
 }
 
-std::string MarkdownReport(const std::vector<std::string>& labels,
-                           const std::vector<ComparedPrompt>& prompts, std::uint64_t seed) {
-  std::string text = Format("# Comparison\n\nSeed {}, {} prompts. Medians over the prompts:\n\n",
-                            seed, prompts.size());
-  text += RenderMarkdown(SummaryOf(labels, prompts)) + "\n" + DifferLine(prompts);
-  for (std::size_t p = 0; p < prompts.size(); ++p) {
-    const ComparedPrompt& prompt = prompts[p];
-    text += Format("\n## Prompt {}\n\n", p + 1);
-    Table table(1, labels);
-    std::vector<std::string> answers;
-    for (const ColumnResult& result : prompt.results) {
-      answers.push_back(result.error.ok() ? result.answer.text
-                                          : "Error: " + result.error.message());
+Json MediansJson(const PromptsRun& run) {
+  Json columns = Json::array();
+  for (std::size_t i = 0; i < run.columns.size(); ++i) {
+    Json column = {{"label", run.columns[i].label}};
+    for (const FigureRow& row : kFigureRows) {
+      const std::vector<double> values = Values(run, i, row);
+      column[std::string(row.key)] = values.empty() ? Json() : Json(Median(values));
     }
-    table.push_back(std::move(answers));
-    text += "> " + MarkdownCell(prompt.prompt) + "\n\n" + RenderMarkdown(table) + "\n";
-    text += Differ(prompt)
-                ? Format("The answers differ after \"{}\".\n", FirstWordThatDiffers(prompt))
-                : "The answers are the same.\n";
+    column["cut_answers"] = CountCut(run, i);
+    column["errors"] = CountErrors(run, i);
+    columns.push_back(std::move(column));
   }
-  return text;
+  return columns;
+}
+
+std::string DifferencesText(const PromptsRun& run) {
+  std::string numbers;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < run.outcomes.size(); ++i) {
+    if (AnswersDiffer(run.outcomes[i])) {
+      numbers += Format("{}{}", count == 0 ? ": " : ", ", i + 1);
+      ++count;
+    }
+  }
+  return Format("the answers differ for {} of {} prompts{}", count, run.outcomes.size(), numbers);
+}
+
+std::string ReportMarkdown(const PromptsRun& run) {
+  if (run.outcomes.empty()) {
+    return "# Comparison\n\nInterrupted before the first answer.\n";
+  }
+  std::string out = Header(run) + MediansMarkdown(run);
+  std::string differences = DifferencesText(run);
+  differences[0] = 'T';
+  out += Format("## Differences\n\n{}.\n\n## Answers\n\n", differences);
+  for (std::size_t i = 0; i < run.outcomes.size(); ++i) {
+    out += OutcomeMarkdown(run, i);
+  }
+  return out;
 }
 
 }  // namespace tandem

@@ -1,31 +1,46 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "tandem/tandem.h"
 
+#include "cli/fact_table.h"
+#include "io/json.h"
+
 namespace tandem {
 
-/// The figures of one conversation's answers, a column per model, as an aligned text table. Errors
-/// stand in their column.
-std::string FiguresTable(const std::vector<std::string>& labels,
-                         const std::vector<ColumnResult>& results);
-
-/// What was asked and what the models answered.
-struct ComparedPrompt {
+/// One prompt with every column's answer.
+struct PromptOutcome {
   std::string prompt;
   std::vector<ColumnResult> results;
 };
 
-/// Medians of every figure over the prompts, and on how many the answers differ, as the same kind
-/// of table.
-std::string SummaryTable(const std::vector<std::string>& labels,
-                         const std::vector<ComparedPrompt>& prompts);
+/// A whole file of prompts, answered by every column. The columns of each outcome are in the order
+/// of `columns`.
+struct PromptsRun {
+  std::vector<CompareColumn> columns;
+  std::uint64_t seed = 0;
+  std::size_t planned = 0;  // prompts of the file; fewer outcomes when it was interrupted
+  std::vector<PromptOutcome> outcomes;
+};
 
-/// The whole run as Markdown: summary, then each prompt with the answers and where they begin to
-/// differ.
-std::string MarkdownReport(const std::vector<std::string>& labels,
-                           const std::vector<ComparedPrompt>& prompts, std::uint64_t seed);
+/// Whether the columns' answers are not all the same text (white space at the ends aside); a column
+/// with an error differs from every answer.
+bool AnswersDiffer(const PromptOutcome& outcome);
+
+/// The medians of all figures over the prompts that a column answered, and its errors and cut
+/// answers.
+FactTable MediansTable(const PromptsRun& run);
+Json MediansJson(const PromptsRun& run);
+
+/// "the answers differ for 3 of 20 prompts: 2, 7, 19".
+std::string DifferencesText(const PromptsRun& run);
+
+/// The report in Markdown: settings, medians, where the answers differ, and all answers side by
+/// side.
+std::string ReportMarkdown(const PromptsRun& run);
 
 }  // namespace tandem

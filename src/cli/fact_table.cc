@@ -52,7 +52,7 @@ void FactTable::Set(std::size_t column, std::string_view label, std::string valu
 }
 
 std::size_t FactTable::LabelCells(const Section& section) {
-  std::size_t cells = kLeastLabelCells;
+  std::size_t cells = section.title.empty() ? 0 : kLeastLabelCells;
   for (const Row& row : section.rows) {
     cells = std::max(cells, TextCells(row.label));
   }
@@ -81,7 +81,7 @@ std::string FactTable::RenderColumns(const Terminal& terminal,
   }
   std::string out = terminal.Bold(WithoutTrailingSpaces(heading)) + "\n";
   for (const Section& section : sections_) {
-    out += terminal.Bold(section.title) + "\n";
+    out += section.title.empty() ? "" : terminal.Bold(section.title) + "\n";
     for (const Row& row : section.rows) {
       std::string line = Spaces(kIndent) + FitText(row.label, label_cells);
       for (std::size_t i = 0; i < names_.size(); ++i) {
@@ -97,7 +97,7 @@ std::string FactTable::RenderOne(const Terminal& terminal, std::size_t column) c
   const std::size_t limit = terminal.interactive ? terminal.columns : static_cast<std::size_t>(-1);
   std::string out = terminal.Bold(names_[column]) + "\n";
   for (const Section& section : sections_) {
-    out += terminal.Bold(section.title) + "\n";
+    out += section.title.empty() ? "" : terminal.Bold(section.title) + "\n";
     const std::size_t label_cells = LabelCells(section);
     for (const Row& row : section.rows) {
       const std::string& value = row.values[column];
@@ -122,18 +122,21 @@ std::string FactTable::Render(const Terminal& terminal) const {
   if (names_.size() == 1) {
     return RenderOne(terminal, 0);
   }
+  std::size_t fixed = kIndent + kGap * names_.size();
   std::size_t label_cells = 0;
   for (const Section& section : sections_) {
     label_cells = std::max(label_cells, LabelCells(section));
   }
+  fixed += label_cells;
   std::vector<std::size_t> cells;
+  std::size_t wanted = fixed;
   for (std::size_t i = 0; i < names_.size(); ++i) {
     cells.push_back(ValueCells(i));
+    wanted += cells.back();
   }
-  if (!terminal.interactive) {
+  if (!terminal.interactive || wanted <= terminal.columns) {
     return RenderColumns(terminal, cells);
   }
-  const std::size_t fixed = kIndent + label_cells + kGap * names_.size();
   const std::size_t room = terminal.columns > fixed ? terminal.columns - fixed : 0;
   const std::size_t share = room / names_.size();
   if (share >= kLeastValueCells) {

@@ -57,14 +57,19 @@ std::string HelpFormatter::make_subcommand(const CLI::App* app) const {
 }
 
 std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
+  if (option->get_positional()) {
+    return "";
+  }
   if (!option->get_option_text().empty()) {
     return option->get_option_text();
   }
-  const bool takes_value = option->get_type_size() != 0 && !option->get_positional();
-  return takes_value ? " " + option->get_type_name() : "";
+  return option->get_type_size() != 0 ? " " + option->get_type_name() : "";
 }
 
 std::string HelpFormatter::make_option_usage(const CLI::Option* option) const {
+  if (!option->get_option_text().empty()) {
+    return option->get_option_text();
+  }
   const std::string name = option->get_name(true, false);
   const int most = option->get_expected_max();
   const std::string first = option->get_required() ? name : Format("[{}]", name);

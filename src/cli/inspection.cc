@@ -1,40 +1,12 @@
 #include "cli/inspection.h"
 
-#include <array>
-#include <cstdio>
 #include <limits>
 
 #include "base/format.h"
-#include "base/utf8.h"
 #include "io/file.h"
 #include "store/builtin.h"
 
 namespace tandem {
-
-Status CheckUtf8(std::string_view text, std::string_view where) {
-  const std::size_t bad = FindInvalidUtf8(text);
-  if (bad != std::string_view::npos) {
-    return {StatusCode::kCorrupt, Format("{} is not valid UTF-8 at byte {}", where, bad)};
-  }
-  return OkStatus();
-}
-
-Result<std::string> ReadStandardInput() {
-  std::string text;
-  std::array<char, 65536> buffer;
-  while (true) {
-    const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), stdin);
-    text.append(buffer.data(), n);
-    if (n == 0) {
-      break;
-    }
-  }
-  if (std::ferror(stdin) != 0) {
-    return Status(StatusCode::kIo, "cannot read standard input");
-  }
-  TANDEM_RETURN_IF_ERROR(CheckUtf8(text, "standard input"));
-  return text;
-}
 
 Result<ThinkMode> ParseThink(const std::optional<std::string>& value) {
   if (!value.has_value()) {

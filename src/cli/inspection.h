@@ -12,12 +12,6 @@
 
 namespace tandem {
 
-/// All of standard input. Corrupt with the offset when it is not valid UTF-8.
-Result<std::string> ReadStandardInput();
-
-/// `text` itself; Corrupt with the offset when it is not valid UTF-8. `where` names it.
-Status CheckUtf8(std::string_view text, std::string_view where);
-
 /// "true" or "false" of a --think option, kDefault when it is absent.
 Result<ThinkMode> ParseThink(const std::optional<std::string>& value);
 

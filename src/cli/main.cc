@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -23,15 +24,25 @@ namespace tandem {
 namespace {
 
 // The verbs, in the order of the help text. A new one is a file cmd_*.cc and a row here.
+// clang-format off
 constexpr AddCommand kCommands[] = {
-    &AddRun,        &AddCompare, &AddShow,   &AddConvert, &AddTokenize,
-    &AddDetokenize, &AddRender,  &AddLogits, &AddVersion,
+    &AddRun,
+    &AddCompare,
+    &AddShow,
+    &AddConvert,
+    &AddTokenize,
+    &AddDetokenize,
+    &AddRender,
+    &AddLogits,
+    &AddVersion,
 };
+// clang-format on
 
 constexpr const char* kFooter =
     "Examples:\n"
     "  tandem run qwen3.5:demo \"What is 27 + 45?\"\n"
-    "  tandem compare qwen3.5:demo phi4-mini:demo \"Hello\"\n"
+    "  tandem run qwen3.5:demo\n"
+    "  tandem compare qwen3.5:demo phi4-mini:demo \"What is 27 + 45?\"\n"
     "  tandem show model.gguf\n"
     "\n"
     "'tandem COMMAND --help' explains a command.";
@@ -109,7 +120,15 @@ std::string ParseMessage(const CLI::App& app, const CLI::ParseError& error) {
     }
   }
   const std::string what = error.what();
-  return what.substr(0, what.find('\n'));
+  const std::string line = what.substr(0, what.find('\n'));
+  // CLI11 says "Could not convert: --seed = x".
+  constexpr std::string_view kConversion = "Could not convert: ";
+  const std::size_t middle = line.find(" = ");
+  if (line.starts_with(kConversion) && middle != std::string::npos) {
+    return Format("'{}' is no value of {}", Printable(line.substr(middle + 3)),
+                  line.substr(kConversion.size(), middle - kConversion.size()));
+  }
+  return line;
 }
 
 int ParseFailure(const CLI::App& app, const CLI::ParseError& error) {

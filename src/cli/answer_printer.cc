@@ -1,0 +1,119 @@
+#include "cli/answer_printer.h"
+
+#include <utility>
+
+#include "base/format.h"
+#include "cli/numbers.h"
+#include "cli/text_layout.h"
+
+namespace tandem {
+namespace {
+
+// A prompt that is read faster than this needs no progress.
+constexpr std::chrono::milliseconds kPatience{500};
+constexpr std::chrono::milliseconds kProgressInterval{100};
+
+constexpr std::string_view kEraseLine = "\r\x1b[K";
+constexpr std::string_view kDim = "\x1b[2m";
+constexpr std::string_view kPlain = "\x1b[0m";
+
+}  // namespace
+
+AnswerPrinter::AnswerPrinter(const Options& options, Sink out, Sink err, Clock clock)
+    : options_(options),
+      out_(std::move(out)),
+      err_(std::move(err)),
+      clock_(std::move(clock)),
+      start_(clock_()),
+      last_progress_(start_) {}
+
+void AnswerPrinter::ShowProgress(const Event& event) {
+  const auto now = clock_();
+  const bool due =
+      now - start_ >= kPatience && (!progress_shown_ || now - last_progress_ >= kProgressInterval);
+  if (options_.quiet || !options_.err.escapes || !due || event.total == 0) {
+    return;
+  }
+  const std::string text =
+      Format("reading the prompt: {} of {} tokens, {} %", WithCommas(event.done),
+             WithCommas(event.total), 100 * event.done / event.total);
+  err_(std::string(kEraseLine) + options_.err.Dim(CutText(text, options_.err.columns - 1)));
+  progress_shown_ = true;
+  last_progress_ = now;
+}
+
+void AnswerPrinter::EraseProgress() {
+  if (progress_shown_) {
+    err_(kEraseLine);
+    progress_shown_ = false;
+  }
+}
+
+void AnswerPrinter::Enter(Part part) {
+  if (part == part_) {
+    return;
+  }
+  std::string text;
+  if (part_ == Part::kReasoning && options_.show_reasoning) {
+    text += at_line_start_ ? "" : "\n";
+    text += "...done thinking.";
+    text += options_.out.colour ? kPlain : "";
+    text += part == Part::kAnswer ? "\n\n" : "\n";
+    at_line_start_ = true;
+  }
+  if (part == Part::kReasoning && options_.show_reasoning) {
+    text += options_.out.colour ? kDim : "";
+    text += "Thinking...\n";
+  }
+  part_ = part;
+  if (!text.empty()) {
+    out_(text);
+  }
+}
+
+void AnswerPrinter::WriteText(std::string_view text, Part part) {
+  if (text.empty()) {
+    return;
+  }
+  Enter(part);
+  if (part == Part::kReasoning && !options_.show_reasoning) {
+    return;
+  }
+  out_(options_.out.interactive ? SafeForTerminal(text) : std::string(text));
+  at_line_start_ = text.back() == '\n';
+}
+
+void AnswerPrinter::OnEvent(const Event& event) {
+  switch (event.kind) {
+    case Event::Kind::kPrefill:
+      ShowProgress(event);
+      return;
+    case Event::Kind::kReasoning:
+      EraseProgress();
+      WriteText(event.text, Part::kReasoning);
+      return;
+    case Event::Kind::kAnswer:
+      EraseProgress();
+      WriteText(event.text, Part::kAnswer);
+      return;
+    case Event::Kind::kNote:
+      EraseProgress();
+      if (!options_.quiet) {
+        const bool breaks_line = options_.out.interactive && !at_line_start_;
+        err_(Format("{}Note: {}\n", breaks_line ? "\n" : "", event.text));
+        at_line_start_ = at_line_start_ || breaks_line;
+      }
+      return;
+  }
+}
+
+void AnswerPrinter::Finish() {
+  EraseProgress();
+  Enter(Part::kNothing);
+  if (!at_line_start_) {
+    out_("\n");
+    at_line_start_ = true;
+  }
+}
+
+}  // namespace tandem

@@ -1,0 +1,166 @@
+#include "cli/model_options.h"
+
+#include <charconv>
+#include <limits>
+#include <type_traits>
+
+#include <CLI/CLI.hpp>
+
+#include "base/format.h"
+#include "cli/suggestion.h"
+
+namespace tandem {
+namespace {
+
+// All of `text` as a number of the type of `value`.
+template <typename T>
+bool ParseNumber(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && !text.empty();
+}
+
+template <typename T>
+bool ParseNumber(std::string_view text, std::optional<T>& value) {
+  T number{};
+  if (!ParseNumber(text, number)) {
+    return false;
+  }
+  value = number;
+  return true;
+}
+
+// What a setting changes.
+struct Target {
+  OpenOptions& open;
+  GenerateOptions& generate;
+};
+
+bool SetText(std::string_view text, std::string& value) {
+  value = text;
+  return !text.empty();
+}
+
+struct Setting {
+  std::string_view name;
+  bool (*set)(std::string_view value, Target target);
+};
+
+constexpr Setting kSettings[] = {
+    {"ctx", [](auto v, Target t) { return ParseNumber(v, t.open.context_tokens); }},
+    {"threads", [](auto v, Target t) { return ParseNumber(v, t.open.threads); }},
+    {"isa", [](auto v, Target t) { return SetText(v, t.open.isa); }},
+    {"kv", [](auto v, Target t) { return SetText(v, t.open.kv); }},
+    {"seed", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.seed); }},
+    {"max-tokens", [](auto v, Target t) { return ParseNumber(v, t.generate.max_tokens); }},
+    {"temperature",
+     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.temperature); }},
+    {"top-k", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.top_k); }},
+    {"top-p", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.top_p); }},
+    {"min-p", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.min_p); }},
+    {"typical-p", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.typical_p); }},
+    {"repetition-penalty",
+     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.repetition_penalty); }},
+    {"presence-penalty",
+     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.presence_penalty); }},
+    {"frequency-penalty",
+     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.frequency_penalty); }},
+};
+
+void AddOpenOptions(CLI::App& app, OpenOptions& open) {
+  app.add_option("--ctx", open.context_tokens,
+                 "Longest conversation in tokens; default: what the model allows and memory holds")
+      ->option_text(" N");
+  app.add_option("--threads", open.threads, "Default: the physical cores that may be used")
+      ->option_text(" N");
+  app.add_option("--isa", open.isa, "auto, scalar, avx2, avx512vnni or amx")->option_text(" NAME");
+  app.add_option("--kv", open.kv, "Format of cached keys and values: f16, f32, bf16 or q8_0")
+      ->option_text(" TYPE");
+}
+
+void AddSamplingOptions(CLI::App& app, Sampling& s) {
+  const auto add = [&app](const char* name, auto& value, const char* text) {
+    app.add_option(name, value, text)->option_text(" X")->group("Sampling");
+  };
+  add("--temperature", s.temperature, "0: always the most likely token");
+  add("--top-k", s.top_k, "Only the K most likely tokens; 0: all");
+  add("--top-p", s.top_p, "Only the most likely tokens that make up this share");
+  add("--min-p", s.min_p, "Only tokens at least this likely, compared to the likeliest");
+  add("--typical-p", s.typical_p, "Only the most typical tokens that make up this share");
+  add("--repetition-penalty", s.repetition_penalty, "Over prompt and answer; 1: none");
+  add("--presence-penalty", s.presence_penalty, "For tokens that the answer already has");
+  add("--frequency-penalty", s.frequency_penalty, "The same, times how often it has them");
+}
+
+}  // namespace
+
+void AddModelOptions(CLI::App& app, ModelOptions& options) {
+  GenerateOptions& generate = options.generate;
+  app.add_option("--max-tokens", generate.max_tokens,
+                 "Longest answer, thinking included; default 2048, 0: until the context is full")
+      ->option_text(" N");
+  app.add_option("--seed", generate.sampling.seed, "Same seed, same answer; default: a new one")
+      ->option_text(" N");
+  app.add_option("--stop", generate.stop, "End the answer before this text; may be repeated")
+      ->option_text(" TEXT")
+      ->allow_extra_args(false);
+  app.add_flag_function(
+         "--think",
+         [&generate](std::int64_t count) {
+           generate.thinking = count > 0 ? Thinking::kOn : Thinking::kOff;
+         },
+         "Think before answering, or not with --think=false; default: as the model's template says")
+      ->option_text("[=true|false]");
+  AddOpenOptions(app, options.open);
+  AddSamplingOptions(app, generate.sampling);
+  app.add_option("--logit-bias", options.logit_bias,
+                 "Make a token likelier (or less); may be repeated")
+      ->option_text(" ID=BIAS")
+      ->group("Sampling")
+      ->allow_extra_args(false);
+}
+
+Status FinishModelOptions(ModelOptions& options) {
+  for (const std::string& text : options.logit_bias) {
+    std::int32_t id = 0;
+    float bias = 0;
+    const std::size_t middle = text.find('=');
+    if (middle == std::string::npos || !ParseNumber(std::string_view(text).substr(0, middle), id) ||
+        !ParseNumber(std::string_view(text).substr(middle + 1), bias)) {
+      return {StatusCode::kInvalidArgument,
+              Format("--logit-bias is '{}'; it takes ID=BIAS, two numbers", Printable(text))};
+    }
+    options.generate.sampling.logit_bias.emplace_back(id, bias);
+  }
+  return OkStatus();
+}
+
+bool LooksLikeSetting(std::string_view setting) {
+  return setting == "think" || setting == "nothink" || setting.find('=') != std::string_view::npos;
+}
+
+Status ApplySetting(std::string_view setting, OpenOptions& open, GenerateOptions& generate) {
+  if (setting == "think" || setting == "nothink") {
+    generate.thinking = setting == "think" ? Thinking::kOn : Thinking::kOff;
+    return OkStatus();
+  }
+  const std::size_t middle = std::min(setting.find('='), setting.size());
+  const std::string_view name = setting.substr(0, middle);
+  const std::string_view value = middle < setting.size() ? setting.substr(middle + 1) : "";
+  std::vector<std::string> names = {"think", "nothink"};
+  for (const Setting& known : kSettings) {
+    if (known.name != name) {
+      names.emplace_back(known.name);
+    } else if (known.set(value, {.open = open, .generate = generate})) {
+      return OkStatus();
+    } else {
+      return {StatusCode::kInvalidArgument,
+              Format("'{}' is no value of {}", Printable(value), name)};
+    }
+  }
+  const std::string closest = ClosestName(name, names);
+  return {StatusCode::kInvalidArgument,
+          Format("'{}' is no setting{}", Printable(name),
+                 closest.empty() ? "" : Format("; did you mean '{}'?", closest))};
+}
+
+}  // namespace tandem

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/tandem.h"
+
+#include "base/status.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tandem {
+
+/// The options of a command line that say how a model is opened and how it answers.
+struct ModelOptions {
+  OpenOptions open;
+  GenerateOptions generate;
+  std::vector<std::string> logit_bias;  // ID=BIAS, as given
+};
+
+/// Adds --ctx, --threads, --isa, --kv, --seed, --max-tokens, --think, --stop and all sampling
+/// options. `options` must outlive the parser.
+void AddModelOptions(CLI::App& app, ModelOptions& options);
+
+/// What the parser cannot do: reads the ID=BIAS pairs. InvalidArgument names the bad one.
+Status FinishModelOptions(ModelOptions& options);
+
+/// Applies "NAME=VALUE", "think" or "nothink" to the options; the names are those of the long
+/// options, without the dashes. InvalidArgument, with what could be meant, for anything else.
+Status ApplySetting(std::string_view setting, OpenOptions& open, GenerateOptions& generate);
+
+/// Whether `setting` has the form of one: a known name, or any NAME=VALUE.
+bool LooksLikeSetting(std::string_view setting);
+
+}  // namespace tandem

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Runs the program with arguments, pipes and files; looks at output, error line and exit code.
+
+Usage: command_line_test.py PROGRAM, a build over made-up answers (src/cli/fake_api_for_test.cc).
+"""
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAM = ""
+QWEN = "qwen3.5:demo"
+PHI = "phi4-mini:demo"
+
+
+def run(*arguments, stdin=b""):
+    result = subprocess.run([PROGRAM, *arguments], input=stdin, capture_output=True, timeout=60)
+    return result.returncode, result.stdout.decode(), result.stderr.decode()
+
+
+class Usage(unittest.TestCase):
+    def test_unknown_command_suggests_the_close_one(self):
+        code, out, err = run("comapre")
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("did you mean 'compare'?", err.splitlines()[0])
+
+    def test_unknown_option_suggests_the_close_one(self):
+        code, _, err = run("run", QWEN, "--temprature", "1", "hi")
+        self.assertEqual(code, 2)
+        self.assertIn("did you mean '--temperature'?", err)
+
+    def test_value_of_the_wrong_kind_is_named(self):
+        code, _, err = run("run", QWEN, "--seed", "x", "hi")
+        self.assertEqual(code, 2)
+        self.assertIn("'x' is no value of --seed", err)
+
+    def test_every_command_has_help(self):
+        for verb in ("run", "compare", "show", "convert", "tokenize", "detokenize", "render", "logits", "version"):
+            code, out, err = run(verb, "--help")
+            self.assertEqual((code, err), (0, ""), verb)
+            self.assertIn(f"Usage: tandem {verb}", out)
+
+    def test_no_command_shows_help_and_fails(self):
+        code, out, err = run()
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("Usage: tandem", err)
+
+
+class Run(unittest.TestCase):
+    def test_words_are_joined(self):
+        self.assertEqual(run("run", QWEN, "show", "me"), (0, f"{QWEN} answers: show me\n", ""))
+
+    def test_standard_input_comes_before_the_words(self):
+        self.assertEqual(run("run", PHI, "b", "c", stdin=b"a\n"), (0, f"{PHI} answers: a b c\n", ""))
+
+    def test_nothing_to_answer_is_wrong_usage(self):
+        code, _, err = run("run", QWEN)
+        self.assertEqual(code, 2)
+        self.assertTrue(err.startswith("Error: there is no prompt"))
+
+    def test_bad_utf8_names_the_byte(self):
+        code, out, err = run("run", QWEN, stdin=b"ab\xff")
+        self.assertEqual((code, out, err), (1, "", "Error: standard input is not valid UTF-8 at byte 2\n"))
+        code, out, err = run("run", QWEN, b"a\xff")
+        self.assertEqual((code, out, err), (1, "", "Error: the prompt is not valid UTF-8 at byte 1\n"))
+
+    def test_a_cut_answer_is_said_to_be_cut(self):
+        code, out, err = run("run", PHI, "--max-tokens", "3", "long")
+        self.assertEqual(code, 0)
+        self.assertEqual(err, "Note: cut after 3 tokens; --max-tokens sets the limit\n")
+
+    def test_an_error_is_one_line(self):
+        code, out, err = run("run", PHI, "fail")
+        self.assertEqual((code, out, err), (1, "", "Error: the conversation has 9 tokens; 8 fit\n"))
+
+    def test_json_has_the_documented_fields(self):
+        code, out, _ = run("run", QWEN, "--json", "--seed", "5", "hi")
+        answer = json.loads(out)
+        self.assertEqual(code, 0)
+        self.assertEqual(list(answer), ["model", "answer", "reasoning", "thinking", "finish", "seed", "sampling",
+                                        "figures", "notes"])
+        self.assertEqual((answer["thinking"], answer["finish"], answer["seed"]), (True, "stop", 5))
+
+    def test_think_switches(self):
+        for flag, thinking in (("--think", True), ("--think=true", True), ("--think=false", False)):
+            self.assertEqual(json.loads(run("run", PHI, flag, "--json", "hi")[1])["thinking"], thinking, flag)
+
+    def test_a_closed_pipe_ends_quietly(self):
+        with subprocess.Popen([PROGRAM, "run", PHI, "slow long"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            process.stdout.readline()
+            process.stdout.close()
+            process.wait(timeout=60)
+            self.assertEqual(process.stderr.read(), b"")
+
+    def test_a_full_disk_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([PROGRAM, "run", PHI, "hi"], stdin=subprocess.DEVNULL, stdout=full,
+                                    stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"Error: cannot write to standard output", result.stderr)
+
+
+class Compare(unittest.TestCase):
+    def test_models_end_where_the_prompt_begins(self):
+        code, out, _ = run("compare", QWEN + "@nothink", PHI, "a", "b", "--json", "--seed", "3")
+        self.assertEqual(code, 0)
+        comparison = json.loads(out)
+        self.assertEqual((comparison["prompt"], comparison["seed"]), ("a b", 3))
+        self.assertEqual([c["label"] for c in comparison["columns"]], [QWEN + "@nothink", PHI])
+        self.assertFalse(comparison["columns"][0]["thinking"])
+
+    def test_a_pipe_gets_one_answer_after_the_other(self):
+        code, out, _ = run("compare", QWEN, PHI, "--prompt", "hi")
+        self.assertEqual(code, 0)
+        self.assertTrue(out.startswith(f"== {QWEN} ==\n{QWEN} answers: hi\n\n== {PHI} ==\n{PHI} answers: hi\n\n"))
+        for figure in ("first token", "prefill", "decode", "thinking", "answer", "memory", "finish"):
+            self.assertIn(f"\n  {figure} ", out)
+
+    def test_one_model_is_wrong_usage(self):
+        code, _, err = run("compare", QWEN, "hello there")
+        self.assertEqual(code, 2)
+        self.assertIn("at least two models", err)
+
+    def test_a_slip_in_a_setting_is_named(self):
+        code, _, err = run("compare", QWEN + "@thnik", PHI, "hi")
+        self.assertEqual(code, 2)
+        self.assertIn("did you mean 'think'?", err)
+
+    def test_an_error_stands_in_place_of_the_answer(self):
+        code, out, _ = run("compare", QWEN, PHI, "fail")
+        self.assertEqual(code, 1)
+        self.assertIn("[Error: the prompt has 9 tokens; 8 fit]", out)
+
+
+class PromptsFile(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.prompts = Path(self.folder.name, "mine.jsonl")
+        self.report = Path(self.folder.name, "out.md")
+
+    def compare(self, *arguments):
+        return run("compare", PHI, PHI + "@max-tokens=2", "--prompts", str(self.prompts), *arguments)
+
+    def test_a_report_holds_answers_medians_and_differences(self):
+        self.prompts.write_text('"one"\n{"prompt": "two | three"}\n')
+        code, out, err = self.compare("--report", str(self.report))
+        self.assertEqual(code, 0)
+        self.assertIn("the answers differ for 2 of 2 prompts: 1, 2", out)
+        self.assertEqual(err, "prompt 1 of 2\nprompt 2 of 2\n")
+        report = self.report.read_text()
+        for part in ("## Medians", "## Differences", "### Prompt 2 (answers differ)", "> two \\| three", "first token"):
+            self.assertIn(part, report)
+
+    def test_a_bad_line_stops_everything_before_it_starts(self):
+        self.prompts.write_text('"one"\n[1]\n')
+        code, out, err = self.compare("--report", str(self.report))
+        self.assertEqual((code, out), (1, ""))
+        self.assertTrue(err.startswith(f"Error: {self.prompts}:2: a prompt is"))
+        self.assertFalse(self.report.exists())
+
+    def test_a_report_that_cannot_be_written_stops_everything_before_it_starts(self):
+        self.prompts.write_text('"one"\n')
+        code, out, err = self.compare("--report", str(Path(self.folder.name, "missing", "out.md")))
+        self.assertEqual((code, out), (1, ""))
+        self.assertEqual(len(err.splitlines()), 1)
+
+    def test_json_is_one_line_for_each_prompt_and_the_medians(self):
+        self.prompts.write_text('"one"\n"two"\n')
+        code, out, _ = self.compare("--json")
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(code, 0)
+        self.assertEqual([line.get("number") for line in lines], [1, 2, None])
+        self.assertEqual(lines[2]["differing"], [1, 2])
+
+
+if __name__ == "__main__":
+    PROGRAM = sys.argv.pop(1)
+    unittest.main()

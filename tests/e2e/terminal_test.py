@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+"""Runs the program on a pseudo terminal and looks at the screen as a person would.
+
+Usage: terminal_test.py PROGRAM, a build over made-up answers (src/cli/fake_api_for_test.cc).
+"""
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+import unicodedata
+import unittest
+
+PROGRAM = ""
+QWEN = "qwen3.5:demo"
+PHI = "phi4-mini:demo"
+TOKEN = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([\s\S])")
+
+
+class Screen:
+    """The few terminal functions that the program may use; anything else is an error."""
+
+    def __init__(self, columns, rows):
+        self.columns, self.rows = columns, rows
+        self.lines = [""]
+        self.row = self.column = 0
+        self.cursor_shown = True
+        self.pending = ""
+
+    def feed(self, text):
+        text = self.pending + text
+        cut = text.rfind("\x1b")
+        self.pending = ""
+        if cut >= 0 and TOKEN.fullmatch(text[cut:]) is None and not re.match(r"\x1b\[[?0-9;]*[A-Za-z]", text[cut:]):
+            text, self.pending = text[:cut], text[cut:]
+        for parameters, function, character in TOKEN.findall(text):
+            if function:
+                self.control(parameters, function)
+            else:
+                self.put(character)
+
+    def control(self, parameters, function):
+        if function == "A":
+            self.row = max(self.row - int(parameters or 1), max(0, len(self.lines) - self.rows))
+        elif function == "K":
+            self.lines[self.row] = self.lines[self.row][:self.column]
+        elif function == "J":
+            self.lines[self.row] = self.lines[self.row][:self.column]
+            del self.lines[self.row + 1:]
+        elif function in "hl" and parameters == "?25":
+            self.cursor_shown = function == "h"
+        elif not (function == "m" or (function in "hl" and parameters in ("?7", "?2026"))):
+            raise AssertionError(f"unexpected control sequence {parameters}{function}")
+
+    def put(self, character):
+        if character == "\r":
+            self.column = 0
+        elif character == "\n":
+            self.row += 1
+            self.column = 0
+            if self.row == len(self.lines):
+                self.lines.append("")
+        else:
+            line = self.lines[self.row].ljust(self.column)
+            self.lines[self.row] = line[:self.column] + character + line[self.column + 1:]
+            self.column += 1
+
+    def text(self):
+        return "\n".join(line.rstrip() for line in self.lines)
+
+
+class Session:
+    """The program on a terminal of its own."""
+
+    def __init__(self, *arguments, columns=100, rows=30, term="xterm-256color", environment=None):
+        self.screen = Screen(columns, rows)
+        self.raw = ""
+        self.process, self.terminal = pty.fork()
+        if self.process == 0:
+            base = {"PATH": os.environ["PATH"], "TERM": term}
+            for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+                if name in os.environ:
+                    base[name] = os.environ[name]
+            time.sleep(0.1)  # until the size is set
+            os.execve(PROGRAM, [PROGRAM, *arguments], {**base, **(environment or {})})
+        self.resize(columns, rows)
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.screen.columns, self.screen.rows = columns, rows
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def read(self, seconds):
+        ready, _, _ = select.select([self.terminal], [], [], seconds)
+        if not ready:
+            return False
+        try:
+            data = os.read(self.terminal, 65536)
+        except OSError:
+            return False
+        text = data.decode(errors="ignore")
+        self.raw += text
+        self.screen.feed(text)
+        return bool(data)
+
+    def wait_for(self, part, seconds=20):
+        end = time.monotonic() + seconds
+        while part not in self.screen.text():
+            if time.monotonic() > end:
+                raise AssertionError(f"{part!r} does not appear in:\n{self.screen.text()}")
+            self.read(0.05)
+
+    def finish(self, seconds=30):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.read(0.05)
+            process, status = os.waitpid(self.process, os.WNOHANG)
+            if process:
+                while self.read(0.05):
+                    pass
+                os.close(self.terminal)
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.process, signal.SIGKILL)
+        raise AssertionError(f"the program does not end:\n{self.screen.text()}")
+
+
+def cells(text):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not unicodedata.combining(c))
+
+
+class Run(unittest.TestCase):
+    def test_reasoning_is_dim_and_marked(self):
+        session = Session("run", QWEN, "hi")
+        self.assertEqual(session.finish(), 0)
+        self.assertIn("\x1b[2mThinking...", session.raw)
+        self.assertIn("...done thinking.\n\nqwen3.5:demo answers: hi\n", session.screen.text())
+        self.assertIn("[thinking on]", session.screen.text())
+
+    def test_no_color_keeps_the_markers(self):
+        session = Session("run", QWEN, "hi", environment={"NO_COLOR": "1"})
+        self.assertEqual(session.finish(), 0)
+        self.assertNotIn("\x1b", session.raw)
+        self.assertIn("Thinking...", session.raw)
+
+    def test_a_dumb_terminal_gets_no_escapes(self):
+        session = Session("run", QWEN, "slow read", term="dumb")
+        self.assertEqual(session.finish(), 0)
+        self.assertNotIn("\x1b", session.raw)
+
+    def test_progress_is_shown_and_erased(self):
+        session = Session("run", PHI, "read this")
+        session.wait_for("reading the prompt")
+        self.assertEqual(session.finish(), 0)
+        self.assertNotIn("reading the prompt", session.screen.text())
+
+    def test_a_model_cannot_move_the_cursor(self):
+        session = Session("run", PHI, "escape")
+        self.assertEqual(session.finish(), 0)
+        self.assertIn("\ufffd[2J", session.screen.text())
+
+    def test_ctrl_c_stops_a_single_answer(self):
+        session = Session("run", PHI, "slow long")
+        session.wait_for("Line 1")
+        session.type("\x03")
+        self.assertEqual(session.finish(), 130)
+
+
+class Chat(unittest.TestCase):
+    def test_a_conversation(self):
+        session = Session("run", PHI)
+        session.wait_for(">>>")
+        session.type("one\n")
+        session.wait_for("answers: one")
+        session.type("fail\n")
+        session.wait_for("Error: the conversation has 9 tokens")
+        session.type("/no_think two\n")
+        session.wait_for("answers: /no_think two")
+        session.type("/nonsense\n")
+        session.wait_for("'/nonsense' is no command")
+        session.type("/?\n")
+        session.wait_for("/clear   forget")
+        session.type("/bye\n")
+        self.assertEqual(session.finish(), 0)
+
+    def test_ctrl_c_stops_the_answer_and_not_the_program(self):
+        session = Session("run", PHI)
+        session.wait_for(">>>")
+        session.type("slow long\n")
+        session.wait_for("Line 2")
+        session.type("\x03")
+        time.sleep(0.2)
+        session.type("\x03")
+        session.wait_for("Type /bye or press Ctrl-D")
+        session.type("again\n")
+        session.wait_for("answers: again")
+        session.type("\x04")
+        self.assertEqual(session.finish(), 0)
+
+
+class Compare(unittest.TestCase):
+    def check_bars(self, text):
+        positions = {cells(line.split("│")[0]) for line in text.splitlines() if "│" in line}
+        self.assertEqual(len(positions), 1, text)
+
+    def test_columns_stream_and_end_as_plain_text(self):
+        session = Session("compare", QWEN, PHI, "slow hello")
+        session.wait_for("phi4-mini:demo  answering")
+        self.assertFalse(session.screen.cursor_shown)
+        self.assertEqual(session.finish(), 0)
+        text = session.screen.text()
+        self.assertTrue(session.screen.cursor_shown)
+        self.check_bars(text)
+        self.assertEqual(text.count("Thinking..."), 1)
+        self.assertNotIn("answering", text)
+        self.assertIn("tok/s", text)
+
+    def test_an_answer_longer_than_the_screen_is_whole_in_the_end(self):
+        session = Session("compare", PHI, QWEN + "@nothink", "long", rows=12)
+        self.assertEqual(session.finish(), 0)
+        text = session.screen.text()
+        for number in (1, 30, 60):
+            self.assertEqual(text.count(f"Line {number} of phi4"), 1, number)
+
+    def test_a_narrow_terminal_shows_one_after_the_other(self):
+        session = Session("compare", QWEN, PHI, "hello", columns=40)
+        self.assertEqual(session.finish(), 0)
+        text = session.screen.text()
+        self.assertLess(text.index("== qwen3.5:demo =="), text.index("== phi4-mini:demo =="))
+        self.assertNotIn("│", text)
+
+    def test_a_window_that_becomes_narrow_ends_well(self):
+        session = Session("compare", PHI, QWEN + "@nothink", "slow hello " * 20, columns=160)
+        session.wait_for("phi4-mini:demo  answering")
+        session.resize(60, 30)
+        self.assertEqual(session.finish(), 0)
+        self.assertIn("== qwen3.5:demo@nothink ==", session.screen.text())
+
+    def test_ctrl_c_shows_what_there_is(self):
+        session = Session("compare", QWEN, PHI, "slow long")
+        session.wait_for("Line 2")
+        session.type("\x03")
+        self.assertEqual(session.finish(), 130)
+        text = session.screen.text()
+        self.assertTrue(session.screen.cursor_shown)
+        self.assertIn("[interrupted]", text)
+        self.assertIn("cancelled", text)
+
+    def test_questions_are_asked_line_by_line(self):
+        session = Session("compare", QWEN, PHI)
+        session.wait_for(">>>")
+        session.type("one\n")
+        session.wait_for("finish")
+        session.type("\x04")
+        self.assertEqual(session.finish(), 0)
+
+
+if __name__ == "__main__":
+    PROGRAM = sys.argv.pop(1)
+    unittest.main()
