@@ -48,7 +48,9 @@ Oracle Load(const std::filesystem::path& folder) {
 
 std::unique_ptr<Engine> NewEngine(const Oracle& oracle, std::size_t rows, std::size_t threads = 2,
                                   const std::string& isa = "auto") {
-  EngineOptions options{.kv = KvType::kF32, .max_step_rows = rows};
+  EngineOptions options;
+  options.kv = KvType::kF32;
+  options.max_step_rows = rows;
   options.cpu.threads = threads;
   options.cpu.isa = isa;
   return Engine::Create(*oracle.network, options).value();
@@ -222,8 +224,8 @@ TEST(Engine, RefusesAPromptLongerThanTheContext) {
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, OracleTest,
                          testing::Values("qwen-a", "qwen-b", "phi-a", "phi-b"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& param) {
+                           std::string name = param.param;
                            name[name.find('-')] = '_';
                            return name;
                          });
