@@ -71,11 +71,20 @@ struct Sequence {
   std::vector<float> state;
 };
 
+// [keys][values] to [values][keys] or back.
+std::vector<double> Transposed(const std::vector<float>& state, std::size_t n) {
+  std::vector<double> result(n * n);
+  for (std::size_t i = 0; i < n * n; ++i) {
+    result[i % n * n + i / n] = static_cast<double>(state[i]);
+  }
+  return result;
+}
+
 // Everything in double: the recurrence of models.md 2.5 step by step, and the chunked parallel
 // form.
 struct Exact {
   explicit Exact(const Sequence& sequence)
-      : n(sequence.dim), rows(sequence.rows), state(sequence.state.begin(), sequence.state.end()) {
+      : n(sequence.dim), rows(sequence.rows), state(Transposed(sequence.state, n)) {
     for (std::size_t t = 0; t < rows; ++t) {
       const float* row = sequence.qkv.data() + 1 + t * sequence.stride;
       Append(q, row, 1 / std::sqrt(static_cast<double>(n)), true);
@@ -167,7 +176,7 @@ struct Exact {
 
   std::size_t n;
   std::size_t rows;
-  std::vector<double> state;
+  std::vector<double> state;  // [values][keys]
   std::vector<double> q;
   std::vector<double> k;
   std::vector<double> v;

@@ -92,7 +92,8 @@ struct ConvSegment {
 
 /// Gated delta rule, arXiv:2412.06464 eq. 10, in the reference's order (models.md 2.5 steps 4 to
 /// 7): q, k normalised (eps 1e-6 inside the root), q scaled by 1/sqrt(D); S <- exp(g) S; d = beta
-/// (v - S k); S <- S + d k^T; o = S q. State of one value head: D value rows of D key columns.
+/// (v - S k); S <- S + d k^T; o = S q. State of one value head: for each of D keys a row of D
+/// values (S transposed, as the reference stores it).
 struct DeltaSegment {
   std::size_t row_begin = 0;
   std::size_t rows = 0;

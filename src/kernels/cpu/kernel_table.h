@@ -110,7 +110,7 @@ struct DeltaTask {
   float dt;
   std::size_t rows;
   std::size_t dim;
-  float* state;                 // [dim values][dim keys]
+  float* state;                 // [dim keys][dim values]
   float* const* snapshots;      // null, or one pointer per row (null entries are skipped)
   std::size_t snapshot_offset;  // floats from a snapshot's start to this head's state
   float* out;                   // row t: out + t * out_stride

@@ -263,16 +263,16 @@ void DeltaRow(const DeltaTask& task, std::size_t t) {
       static_cast<double>(task.alpha[t * task.alpha_stride]) + static_cast<double>(task.dt);
   const double decay = std::exp(static_cast<double>(task.a) * Softplus(alpha));
   for (std::size_t v = 0; v < n; ++v) {
-    float* state = task.state + v * n;
+    float* state = task.state + v;  // a column
     double predicted = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      predicted += decay * static_cast<double>(state[i]) * k[i];
+      predicted += decay * static_cast<double>(state[i * n]) * k[i];
     }
     const double delta = beta * (static_cast<double>(task.v[t * task.qkv_stride + v]) - predicted);
     double out = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const double updated = decay * static_cast<double>(state[i]) + delta * k[i];
-      state[i] = static_cast<float>(updated);
+      const double updated = decay * static_cast<double>(state[i * n]) + delta * k[i];
+      state[i * n] = static_cast<float>(updated);
       out += updated * q[i];
     }
     task.out[t * task.out_stride + v] = static_cast<float>(out);

@@ -5,25 +5,31 @@
 
 // Gated delta rule, one value head (DeltaTask). Include after an instruction set's floats-inl.h.
 //
-// The rows of the state (one per value dimension) never meet, so four of them at a time run through
-// all rows of the call while they sit in the first cache level, with q and k normalised once
-// beforehand. Prefill and decode are the same arithmetic, and a state is read and written once per
-// kChunkRows rows. The chunked parallel form (models.md 2.5) needs as many operations at D = 128
-// and gives other bits (delta_test.cc compares).
+// The state's columns (one per value dimension) never meet, so a block of them runs through all
+// rows of the call while it sits in the first cache, with q and k normalised once beforehand.
+// Prefill and decode are the same arithmetic, and a state is read and written once per kChunkRows
+// rows. The chunked parallel form (models.md 2.5) needs as many operations at D = 128 and gives
+// other bits (delta_test.cc compares).
 //
-// Per state row s, with the sums over k in lanes (order of SumLanes) and these scalars in double:
+// Per column s of the block, one lane each, with sums over the keys in kChains chains:
 //   p = decay * (s . k);  d = beta * (v - p);  out = decay * (s . q) + d * (k . q)
 //   s <- decay * s + d * k
-// where out is q . (new s), written so that both sums can run at once over the old s.
+// where out is q . (new s), written so that both sums come from one pass: the pass that updates s
+// for a row also takes the next row's sums.
 
 namespace tandem::cpu {
 namespace {
 
 inline constexpr std::size_t kMaxDeltaDim = 512;
 inline constexpr std::size_t kChunkRows = 64;  // q and k of this many rows stay in the second cache
-inline constexpr std::size_t kStateRows = 4;   // whose sums fill one vector
+inline constexpr std::size_t kVectors = 2;     // of a block
+inline constexpr std::size_t kBlock = kVectors * kLanes;
+/// Up to this many rows a block stays where it is: copying it costs more than its distant lines.
+inline constexpr std::size_t kInPlaceRows = 8;
+/// Chains of each sum: with two sums of two vectors, what registers hold beside the operands.
+inline constexpr std::size_t kChains = kSums / (2 * kVectors);
 
-/// One row of the call, all that its state rows share.
+/// One row of the call, all that its columns share.
 struct DeltaStep {
   double decay;
   double beta;
@@ -45,16 +51,36 @@ inline double DoubleSigmoid(double x) {
   return 1.0 / (1.0 + __builtin_exp(-x));
 }
 
-// y = x * (scale / sqrt(sum x^2 + 1e-6)), zeros up to width.
-inline void Normalise(const float* x, std::size_t n, double scale, float* y, std::size_t width) {
-  const F64 factor = SetF64(scale / SquareRoot(DotInDouble(x, x, n) + 1e-6));
+// y = x * factor, zeros from n up to width.
+inline void ScaleRow(const float* x, std::size_t n, double factor, float* y, std::size_t width) {
+  const F64 scale = SetF64(factor);
   for (std::size_t i = 0; i < width; i += kLanes) {
     const Doubles v = Widen(i + kLanes <= n ? Load(x + i) : LoadFirst(x + i, n - i));
-    Store(y + i, Narrow(v.low * factor, v.high * factor));
+    Store(y + i, Narrow(v.low * scale, v.high * scale));
   }
 }
 
-inline DeltaStep PrepareStep(const DeltaTask& task, std::size_t t) {
+struct RowSums {
+  double qq;
+  double kk;
+  double kq;
+};
+inline RowSums SumRow(const float* q, const float* k, std::size_t n) {
+  Doubles qq = {ZeroF64(), ZeroF64()};
+  Doubles kk = qq;
+  Doubles kq = qq;
+  ForVectors(n, [&](auto load, auto) {
+    const Doubles a = Widen(load(q));
+    const Doubles b = Widen(load(k));
+    qq = {MulAdd(a.low, a.low, qq.low), MulAdd(a.high, a.high, qq.high)};
+    kk = {MulAdd(b.low, b.low, kk.low), MulAdd(b.high, b.high, kk.high)};
+    kq = {MulAdd(a.low, b.low, kq.low), MulAdd(a.high, b.high, kq.high)};
+  });
+  return {SumLanes(qq.low + qq.high), SumLanes(kk.low + kk.high), SumLanes(kq.low + kq.high)};
+}
+
+// The scalars of row t but for its norms.
+inline DeltaStep Gates(const DeltaTask& task, std::size_t t) {
   DeltaStep step;
   const double alpha =
       static_cast<double>(task.alpha[t * task.alpha_stride]) + static_cast<double>(task.dt);
@@ -69,182 +95,242 @@ inline DeltaStep PrepareStep(const DeltaTask& task, std::size_t t) {
   return step;
 }
 
-/// Four state rows and their sums with the next row's k and q.
-struct StateRows {
+// Rows [first, first + rows) of the task: scalars to steps, q and k normalised. In passes, so that
+// the long latencies of one row's square roots run beside the next row's sums.
+inline void PrepareRows(const DeltaTask& task, std::size_t first, std::size_t rows,
+                        std::size_t width, DeltaStep* steps, float* q, float* k) {
+  RowSums sums[kChunkRows];
+  const auto row_q = [&](std::size_t t) { return task.q + (first + t) * task.qkv_stride; };
+  const auto row_k = [&](std::size_t t) { return task.k + (first + t) * task.qkv_stride; };
+  for (std::size_t t = 0; t < rows; ++t) {
+    steps[t] = Gates(task, first + t);
+  }
+  for (std::size_t t = 0; t < rows; ++t) {
+    sums[t] = SumRow(row_q(t), row_k(t), task.dim);
+  }
+  for (std::size_t t = 0; t < rows; ++t) {
+    const double q_factor = 1.0 / SquareRoot(static_cast<double>(task.dim) * (sums[t].qq + 1e-6));
+    const double k_factor = 1.0 / SquareRoot(sums[t].kk + 1e-6);
+    steps[t].kq = sums[t].kq * q_factor * k_factor;
+    ScaleRow(row_q(t), task.dim, q_factor, q + t * width, width);
+    ScaleRow(row_k(t), task.dim, k_factor, k + t * width, width);
+  }
+}
+
+/// A block of columns: key i of its lanes is s + i * stride. Its sums with the coming row's k and
+/// q.
+struct Columns {
   float* s;
   std::size_t stride;
-  F32 k_sums[kStateRows];
-  F32 q_sums[kStateRows];
+  F32 k_sums[kVectors];
+  F32 q_sums[kVectors];
+  F32 d[kVectors];
 };
 
-inline void StartSums(StateRows& rows, const float* k, const float* q, std::size_t width) {
+struct Chains {
+  F32 sum[kChains][kVectors];
+};
+
+inline void Clear(Chains& chains) {
 #pragma GCC unroll 4
-  for (std::size_t r = 0; r < kStateRows; ++r) {
-    rows.k_sums[r] = Zero();
-    rows.q_sums[r] = Zero();
+  for (std::size_t c = 0; c < kChains; ++c) {
+#pragma GCC unroll 2
+    for (std::size_t j = 0; j < kVectors; ++j) {
+      chains.sum[c][j] = Zero();
+    }
   }
-  for (std::size_t i = 0; i < width; i += kLanes) {
-    const F32 key = Load(k + i);
-    const F32 query = Load(q + i);
+}
+// Neighbours first, then their sums.
+inline F32 Join(const Chains& chains, std::size_t j) {
+  F32 sum = chains.sum[0][j] + chains.sum[1][j];
+  if constexpr (kChains == 4) {
+    sum = sum + (chains.sum[2][j] + chains.sum[3][j]);
+  }
+  return sum;
+}
+
+// Sums over the state as it is, with k and q of `width` keys.
+inline void StartSums(Columns& columns, const float* k, const float* q, std::size_t width) {
+  Chains k_sums;
+  Chains q_sums;
+  Clear(k_sums);
+  Clear(q_sums);
+  const float* s = columns.s;
+  for (std::size_t i = 0; i < width; i += kChains) {
 #pragma GCC unroll 4
-    for (std::size_t r = 0; r < kStateRows; ++r) {
-      const F32 s = Load(rows.s + r * rows.stride + i);
-      rows.k_sums[r] = MulAdd(s, key, rows.k_sums[r]);
-      rows.q_sums[r] = MulAdd(s, query, rows.q_sums[r]);
+    for (std::size_t c = 0; c < kChains; ++c, s += columns.stride) {
+      // The next block's part of this row: lines too far apart for the hardware to expect.
+      _mm_prefetch(reinterpret_cast<const char*>(s + kBlock), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(s + 2 * kBlock - kLanes), _MM_HINT_T0);
+#pragma GCC unroll 2
+      for (std::size_t j = 0; j < kVectors; ++j) {
+        const F32 state = Load(s + j * kLanes);
+        k_sums.sum[c][j] = MulAdd(state, Set(k[i + c]), k_sums.sum[c][j]);
+        q_sums.sum[c][j] = MulAdd(state, Set(q[i + c]), q_sums.sum[c][j]);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (std::size_t j = 0; j < kVectors; ++j) {
+    columns.k_sums[j] = Join(k_sums, j);
+    columns.q_sums[j] = Join(q_sums, j);
+  }
+}
+
+// d of a row of the call, from the sums over the old state, and its outputs, for n of the columns.
+// A chain of dependent instructions: callers put another block's UpdateColumns behind it.
+inline void FindDelta(Columns& columns, const DeltaStep& step, const float* v, std::size_t n,
+                      float* out) {
+  const F64 decay = SetF64(step.decay);
+  const F64 beta = SetF64(step.beta);
+  const F64 kq = SetF64(step.kq);
+#pragma GCC unroll 2
+  for (std::size_t j = 0; j < kVectors; ++j) {
+    const std::size_t begin = j * kLanes;
+    const std::size_t lanes = n > begin ? (n - begin < kLanes ? n - begin : kLanes) : 0;
+    const Doubles value =
+        Widen(lanes == kLanes ? Load(v + begin) : LoadFirst(lanes == 0 ? v : v + begin, lanes));
+    const Doubles k_sum = Widen(columns.k_sums[j]);
+    const Doubles q_sum = Widen(columns.q_sums[j]);
+    const F64 low = beta * NegMulAdd(decay, k_sum.low, value.low);
+    const F64 high = beta * NegMulAdd(decay, k_sum.high, value.high);
+    columns.d[j] = Narrow(low, high);
+    const F32 result =
+        Narrow(MulAdd(low, kq, decay * q_sum.low), MulAdd(high, kq, decay * q_sum.high));
+    if (lanes == kLanes) {
+      Store(out + begin, result);
+    } else if (lanes > 0) {
+      StoreFirst(out + begin, result, lanes);
     }
   }
 }
 
-// s <- decay * s + d * k, and the new rows' sums with the next row's k and q.
+// s <- decay * s + d * k, and the new state's sums with the next row's k and q.
 template <bool kKeeps>
-void UpdateRows(StateRows& rows, const float* d, float factor, const float* k, const float* next_k,
-                const float* next_q, std::size_t width) {
-  F32 k_sums[kStateRows];
-  F32 q_sums[kStateRows];
-  F32 delta[kStateRows];
-#pragma GCC unroll 4
-  for (std::size_t r = 0; r < kStateRows; ++r) {
-    k_sums[r] = Zero();
-    q_sums[r] = Zero();
-    delta[r] = Set(d[r]);
-  }
+[[gnu::always_inline]] inline void UpdateColumns(Columns& columns, float factor, const float* k,
+                                                 const float* next_k, const float* next_q,
+                                                 std::size_t width) {
+  Chains k_sums;
+  Chains q_sums;
+  Clear(k_sums);
+  Clear(q_sums);
+  float* s = columns.s;
+  const std::size_t stride = columns.stride;
   const F32 scale = Set(factor);
-  for (std::size_t i = 0; i < width; i += kLanes) {
-    const F32 key = Load(k + i);
-    const F32 next_key = Load(next_k + i);
-    const F32 next_query = Load(next_q + i);
+  const F32 d[kVectors] = {columns.d[0], columns.d[1]};
+  for (std::size_t i = 0; i < width; i += kChains) {
 #pragma GCC unroll 4
-    for (std::size_t r = 0; r < kStateRows; ++r) {
-      float* p = rows.s + r * rows.stride + i;
-      const F32 old = Load(p);
-      const F32 s = MulAdd(delta[r], key, kKeeps ? MulAdd(scale, old, old) : scale * old);
-      Store(p, s);
-      k_sums[r] = MulAdd(s, next_key, k_sums[r]);
-      q_sums[r] = MulAdd(s, next_query, q_sums[r]);
+    for (std::size_t c = 0; c < kChains; ++c, s += stride) {
+      const F32 key = Set(k[i + c]);
+      const F32 next_key = Set(next_k[i + c]);
+      const F32 next_query = Set(next_q[i + c]);
+#pragma GCC unroll 2
+      for (std::size_t j = 0; j < kVectors; ++j) {
+        const F32 old = Load(s + j * kLanes);
+        const F32 now = MulAdd(d[j], key, kKeeps ? MulAdd(scale, old, old) : scale * old);
+        Store(s + j * kLanes, now);
+        k_sums.sum[c][j] = MulAdd(now, next_key, k_sums.sum[c][j]);
+        q_sums.sum[c][j] = MulAdd(now, next_query, q_sums.sum[c][j]);
+      }
     }
   }
-#pragma GCC unroll 4
-  for (std::size_t r = 0; r < kStateRows; ++r) {
-    rows.k_sums[r] = k_sums[r];
-    rows.q_sums[r] = q_sums[r];
+#pragma GCC unroll 2
+  for (std::size_t j = 0; j < kVectors; ++j) {
+    columns.k_sums[j] = Join(k_sums, j);
+    columns.q_sums[j] = Join(q_sums, j);
   }
 }
 
-// One row of the call: writes the four outputs and moves the state on.
-inline void StepRows(StateRows& rows, const DeltaChunk& chunk, std::size_t t, __m128 v,
-                     float* out) {
+inline void UpdateColumns(Columns& columns, const DeltaChunk& chunk, std::size_t t) {
   const DeltaStep& step = chunk.steps[t];
-  const TwoFours sums = SumEight(rows.k_sums, rows.q_sums);
-  const __m256d decay = _mm256_set1_pd(step.decay);
-  const __m256d predicted = decay * _mm256_cvtps_pd(sums.first);
-  const __m256d d = _mm256_set1_pd(step.beta) * (_mm256_cvtps_pd(v) - predicted);
-  const __m256d result =
-      _mm256_fmadd_pd(d, _mm256_set1_pd(step.kq), decay * _mm256_cvtps_pd(sums.second));
-  _mm_storeu_ps(out, _mm256_cvtpd_ps(result));
-  alignas(16) float delta[kStateRows];
-  _mm_store_ps(delta, _mm256_cvtpd_ps(d));
   const float* k = chunk.k + t * chunk.width;
   // After the last row the sums are not used; its own k and q are at hand.
   const std::size_t next = (t + 1 < chunk.rows ? t + 1 : t) * chunk.width;
   if (step.keeps) {
-    UpdateRows<true>(rows, delta, step.factor, k, chunk.k + next, chunk.q + next, chunk.width);
+    UpdateColumns<true>(columns, step.factor, k, chunk.k + next, chunk.q + next, chunk.width);
   } else {
-    UpdateRows<false>(rows, delta, step.factor, k, chunk.k + next, chunk.q + next, chunk.width);
+    UpdateColumns<false>(columns, step.factor, k, chunk.k + next, chunk.q + next, chunk.width);
   }
 }
 
-inline float* Snapshot(const DeltaTask& task, std::size_t t) {
-  float* start = task.snapshots == nullptr ? nullptr : task.snapshots[t];
-  return start == nullptr ? nullptr : start + task.snapshot_offset;
-}
-
-inline void CopyRows(float* to, std::size_t to_stride, const float* from, std::size_t from_stride,
-                     std::size_t rows, std::size_t n) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    __builtin_memcpy(to + r * to_stride, from + r * from_stride, n * sizeof(float));
-  }
-}
-
-// kGroups groups of whole state rows in place, from value dimension v. Two groups at once: one's
-// sums over lanes wait while the other's multiply.
-template <std::size_t kGroups>
-void RunWhole(const DeltaTask& task, const DeltaChunk& chunk, std::size_t first, std::size_t v) {
-  StateRows groups[kGroups];
+// Columns [v, v + n) of a state into a block of `width` keys, zeros elsewhere.
+inline void LoadColumns(const DeltaTask& task, std::size_t v, std::size_t n, std::size_t width,
+                        float* s) {
+  for (std::size_t i = 0; i < width; ++i) {
 #pragma GCC unroll 2
-  for (std::size_t g = 0; g < kGroups; ++g) {
-    groups[g].s = task.state + (v + g * kStateRows) * task.dim;
-    groups[g].stride = task.dim;
-    StartSums(groups[g], chunk.k, chunk.q, chunk.width);
-  }
-  for (std::size_t t = 0; t < chunk.rows; ++t) {
-    const float* values = task.v + (first + t) * task.qkv_stride + v;
-    float* out = task.out + (first + t) * task.out_stride + v;
-#pragma GCC unroll 2
-    for (std::size_t g = 0; g < kGroups; ++g) {
-      StepRows(groups[g], chunk, t, _mm_loadu_ps(values + g * kStateRows), out + g * kStateRows);
+    for (std::size_t begin = 0; begin < kBlock; begin += kLanes) {
+      const float* from = task.state + i * task.dim + v + begin;
+      F32 values = Zero();
+      if (i < task.dim && begin < n) {
+        values = begin + kLanes <= n ? Load(from) : LoadFirst(from, n - begin);
+      }
+      Store(s + i * kBlock + begin, values);
     }
-    if (float* snapshot = Snapshot(task, first + t); snapshot != nullptr) {
-      CopyRows(snapshot + v * task.dim, task.dim, groups[0].s, task.dim, kGroups * kStateRows,
-               task.dim);
+  }
+}
+// And back to columns [v, v + n) of `state`.
+inline void StoreColumns(const Columns& columns, std::size_t dim, std::size_t v, std::size_t n,
+                         float* state) {
+  for (std::size_t i = 0; i < dim; ++i) {
+#pragma GCC unroll 2
+    for (std::size_t begin = 0; begin < kBlock; begin += kLanes) {
+      float* to = state + i * dim + v + begin;
+      const float* from = columns.s + i * columns.stride + begin;
+      if (begin + kLanes <= n) {
+        Store(to, Load(from));
+      } else if (begin < n) {
+        StoreFirst(to, Load(from), n - begin);
+      }
     }
   }
 }
 
-// Up to four state rows through a copy padded with zeros: the same lanes hold the same numbers.
-inline void RunPadded(const DeltaTask& task, const DeltaChunk& chunk, std::size_t first,
-                      std::size_t v, std::size_t count, float* copy) {
-  for (std::size_t i = 0; i < kStateRows * chunk.width; ++i) {
-    copy[i] = 0;
+// Columns [v, v + n) through the rows of the chunk, which begins at row `first` of the task.
+inline void RunColumns(const DeltaTask& task, const DeltaChunk& chunk, std::size_t first,
+                       std::size_t v, std::size_t n, float* copy) {
+  const bool in_place = chunk.rows <= kInPlaceRows && n == kBlock && chunk.width == task.dim;
+  Columns columns;
+  columns.s = in_place ? task.state + v : copy;
+  columns.stride = in_place ? task.dim : kBlock;
+  if (!in_place) {
+    LoadColumns(task, v, n, chunk.width, copy);
   }
-  CopyRows(copy, chunk.width, task.state + v * task.dim, task.dim, count, task.dim);
-  StateRows rows;
-  rows.s = copy;
-  rows.stride = chunk.width;
-  StartSums(rows, chunk.k, chunk.q, chunk.width);
+  StartSums(columns, chunk.k, chunk.q, chunk.width);
   for (std::size_t t = 0; t < chunk.rows; ++t) {
-    float values[kStateRows] = {};
-    float out[kStateRows];
-    __builtin_memcpy(values, task.v + (first + t) * task.qkv_stride + v, count * sizeof(float));
-    StepRows(rows, chunk, t, _mm_loadu_ps(values), out);
-    __builtin_memcpy(task.out + (first + t) * task.out_stride + v, out, count * sizeof(float));
-    if (float* snapshot = Snapshot(task, first + t); snapshot != nullptr) {
-      CopyRows(snapshot + v * task.dim, task.dim, copy, chunk.width, count, task.dim);
+    FindDelta(columns, chunk.steps[t], task.v + (first + t) * task.qkv_stride + v, n,
+              task.out + (first + t) * task.out_stride + v);
+    UpdateColumns(columns, chunk, t);
+    if (task.snapshots != nullptr && task.snapshots[first + t] != nullptr) {
+      StoreColumns(columns, task.dim, v, n, task.snapshots[first + t] + task.snapshot_offset);
     }
   }
-  CopyRows(task.state + v * task.dim, task.dim, copy, chunk.width, count, task.dim);
+  if (!in_place) {
+    StoreColumns(columns, task.dim, v, n, task.state);
+  }
+}
+
+inline std::size_t AtMost(std::size_t limit, std::size_t n) {
+  return n < limit ? n : limit;
 }
 
 void Delta(const DeltaTask& task) {
   const std::size_t dim = task.dim;
   const std::size_t width = (dim + kLanes - 1) / kLanes * kLanes;
-  const double q_scale = 1.0 / SquareRoot(static_cast<double>(dim));
   auto* q = static_cast<float*>(task.scratch);
   float* k = q + kChunkRows * width;
   float* copy = k + kChunkRows * width;
   DeltaStep steps[kChunkRows];
   for (std::size_t first = 0; first < task.rows; first += kChunkRows) {
-    const std::size_t left = task.rows - first;
-    const std::size_t rows = left < kChunkRows ? left : kChunkRows;
-    for (std::size_t t = 0; t < rows; ++t) {
-      steps[t] = PrepareStep(task, first + t);
-      Normalise(task.q + (first + t) * task.qkv_stride, dim, q_scale, q + t * width, width);
-      Normalise(task.k + (first + t) * task.qkv_stride, dim, 1.0, k + t * width, width);
-      steps[t].kq = DotInDouble(k + t * width, q + t * width, width);
-    }
+    const std::size_t rows = AtMost(kChunkRows, task.rows - first);
+    PrepareRows(task, first, rows, width, steps, q, k);
     const DeltaChunk chunk = {steps, q, k, rows, width};
-    std::size_t v = 0;
-    if (dim == width) {
-      for (; v + 2 * kStateRows <= dim; v += 2 * kStateRows) {
-        RunWhole<2>(task, chunk, first, v);
-      }
-    }
-    for (; v < dim; v += kStateRows) {
-      RunPadded(task, chunk, first, v, dim - v < kStateRows ? dim - v : kStateRows, copy);
+    for (std::size_t v = 0; v < dim; v += kBlock) {
+      RunColumns(task, chunk, first, v, AtMost(kBlock, dim - v), copy);
     }
   }
 }
 
-static_assert((2 * kChunkRows + kStateRows) * kMaxDeltaDim * sizeof(float) <= kScratchBytes);
+static_assert((2 * kChunkRows + kBlock) * kMaxDeltaDim * sizeof(float) <= kScratchBytes);
 
 }  // namespace
 }  // namespace tandem::cpu
