@@ -25,7 +25,8 @@ AnswerPrinter::AnswerPrinter(const Options& options, Sink out, Sink err, Clock c
       err_(std::move(err)),
       clock_(std::move(clock)),
       start_(clock_()),
-      last_progress_(start_) {}
+      last_progress_(start_),
+      wrapper_(options.out.interactive ? options.out.columns : 0) {}
 
 void AnswerPrinter::ShowProgress(const Event& event) {
   const auto now = clock_();
@@ -53,6 +54,7 @@ void AnswerPrinter::Enter(Part part) {
   if (part == part_) {
     return;
   }
+  Show(wrapper_.Flush());
   std::string text;
   if (part_ == Part::kReasoning && options_.show_reasoning) {
     text += at_line_start_ ? "" : "\n";
@@ -79,8 +81,14 @@ void AnswerPrinter::WriteText(std::string_view text, Part part) {
   if (part == Part::kReasoning && !options_.show_reasoning) {
     return;
   }
-  out_(options_.out.interactive ? SafeForTerminal(text) : std::string(text));
-  at_line_start_ = text.back() == '\n';
+  Show(wrapper_.Feed(options_.out.interactive ? SafeForTerminal(text) : std::string(text)));
+}
+
+void AnswerPrinter::Show(std::string_view text) {
+  if (!text.empty()) {
+    out_(text);
+    at_line_start_ = text.back() == '\n';
+  }
 }
 
 void AnswerPrinter::OnEvent(const Event& event) {
@@ -99,6 +107,7 @@ void AnswerPrinter::OnEvent(const Event& event) {
     case Event::Kind::kNote:
       EraseProgress();
       if (!options_.quiet) {
+        Show(wrapper_.Flush());
         const bool breaks_line = options_.out.interactive && !at_line_start_;
         err_(Format("{}Note: {}\n", breaks_line ? "\n" : "", event.text));
         at_line_start_ = at_line_start_ || breaks_line;

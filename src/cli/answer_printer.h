@@ -7,6 +7,7 @@
 
 #include "tandem/tandem.h"
 
+#include "cli/stream_wrapper.h"
 #include "cli/terminal.h"
 
 namespace tandem {
@@ -38,6 +39,7 @@ class AnswerPrinter {
   void EraseProgress();
   void Enter(Part part);
   void WriteText(std::string_view text, Part part);
+  void Show(std::string_view text);
 
   Options options_;
   Sink out_;
@@ -47,6 +49,7 @@ class AnswerPrinter {
   std::chrono::steady_clock::time_point last_progress_;
   bool progress_shown_ = false;
   Part part_ = Part::kNothing;
+  StreamWrapper wrapper_;
   bool at_line_start_ = true;
 };
 

@@ -71,8 +71,7 @@ std::string_view FinishName(Finish finish) {
 std::string FinishNote(const Answer& answer, const GenerateOptions& options) {
   switch (answer.finish) {
     case Finish::kLength:
-      return Format("cut after {} tokens; --max-tokens sets the limit",
-                    WithCommas(options.max_tokens));
+      return Format("cut after {}; --max-tokens sets the limit", TokenCount(options.max_tokens));
     case Finish::kContext:
       return "cut because the context is full; --ctx sets its length";
     case Finish::kCancelled:
@@ -88,15 +87,15 @@ std::string FiguresText(const Answer& answer) {
   const std::string reused =
       f.reused_tokens > 0 ? Format(" ({} of them known)", WithCommas(f.reused_tokens)) : "";
   return Format(
-      "prompt       {} tokens{}, {} in {}\n"
+      "prompt       {}{}, {} in {}\n"
       "first token  after {}\n"
-      "thinking     {}, {} tokens\n"
-      "answer       {} tokens, {}\n"
+      "thinking     {}, {}\n"
+      "answer       {}, {}\n"
       "memory       {}\n"
       "finish       {}, seed {}\n",
-      WithCommas(f.prompt_tokens), reused, Rate(f.prefill_tokens_per_second),
+      TokenCount(f.prompt_tokens), reused, Rate(f.prefill_tokens_per_second),
       ShortSeconds(f.prefill_seconds), ShortSeconds(f.first_token_seconds),
-      answer.thinking ? "on" : "off", WithCommas(f.reasoning_tokens), WithCommas(f.answer_tokens),
+      answer.thinking ? "on" : "off", TokenCount(f.reasoning_tokens), TokenCount(f.answer_tokens),
       Rate(f.decode_tokens_per_second), Bytes(f.memory_bytes), FinishName(answer.finish),
       answer.seed);
 }
@@ -115,10 +114,9 @@ FactTable FiguresTable(const std::vector<std::string>& labels,
     table.Set(i, "first token", ShortSeconds(f.first_token_seconds));
     table.Set(i, "prefill", Rate(f.prefill_tokens_per_second));
     table.Set(i, "decode", Rate(f.decode_tokens_per_second));
-    table.Set(i, "prompt", WithCommas(f.prompt_tokens) + " tokens");
-    table.Set(i, "thinking",
-              answer.thinking ? Format("on, {} tokens", WithCommas(f.reasoning_tokens)) : "off");
-    table.Set(i, "answer", WithCommas(f.answer_tokens) + " tokens");
+    table.Set(i, "prompt", TokenCount(f.prompt_tokens));
+    table.Set(i, "thinking", answer.thinking ? "on, " + TokenCount(f.reasoning_tokens) : "off");
+    table.Set(i, "answer", TokenCount(f.answer_tokens));
     table.Set(i, "memory", Bytes(f.memory_bytes));
     table.Set(i, "finish", std::string(FinishName(answer.finish)));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/format.h"
 #include "cli/text_layout.h"
 
 namespace tandem {
@@ -107,6 +108,18 @@ ScreenLine Rule(std::size_t columns, std::size_t cells) {
   return line;
 }
 
+// For a file or another program: the bytes are not ours to change.
+std::string PipeBody(const ColumnText& column) {
+  std::string out;
+  const std::string reasoning = WithoutOuterLineEnds(column.reasoning);
+  if (!reasoning.empty()) {
+    out += Format("{}\n{}\n{}\n\n", kThinking, reasoning, kDoneThinking);
+  }
+  const std::string answer = WithoutOuterLineEnds(column.answer);
+  out += answer.empty() ? "" : answer + "\n";
+  return column.note.empty() ? out : out + Format("[{}]\n", column.note);
+}
+
 }  // namespace
 
 bool FitSideBySide(const Terminal& terminal, std::size_t columns) {
@@ -144,19 +157,14 @@ std::vector<ScreenLine> LayOutColumns(const std::vector<ColumnText>& columns,
 }
 
 std::string ColumnBody(const ColumnText& column, const Terminal& terminal) {
-  const auto safe = [&terminal](const std::string& text) {
-    return terminal.interactive ? SafeForTerminal(text) : text;
-  };
-  std::string out;
-  const std::string reasoning = WithoutOuterLineEnds(column.reasoning);
-  if (!reasoning.empty()) {
-    out += terminal.Dim(std::string(kThinking) + "\n" + safe(reasoning) + "\n" +
-                        std::string(kDoneThinking)) +
-           "\n\n";
+  if (!terminal.interactive) {
+    return PipeBody(column);
   }
-  const std::string answer = WithoutOuterLineEnds(column.answer);
-  out += answer.empty() ? "" : safe(answer) + "\n";
-  return column.note.empty() ? out : out + terminal.Dim("[" + column.note + "]") + "\n";
+  std::string out;
+  for (const BodyLine& line : Body(column, terminal.columns)) {
+    out += (line.dim ? terminal.Dim(line.text) : line.text) + "\n";
+  }
+  return out;
 }
 
 }  // namespace tandem

@@ -36,7 +36,7 @@ bool FitSideBySide(const Terminal& terminal, std::size_t columns);
 std::vector<ScreenLine> LayOutColumns(const std::vector<ColumnText>& columns,
                                       const Terminal& terminal, std::size_t max_lines);
 
-/// One column's text as it follows a heading, unwrapped.
+/// One column's text as it follows a heading; wrapped to the width of a terminal.
 std::string ColumnBody(const ColumnText& column, const Terminal& terminal);
 
 }  // namespace tandem

@@ -21,7 +21,7 @@ double Median(std::vector<double> values) {
 }
 
 std::string Tokens(double count) {
-  return Format("{} tokens", count);
+  return Format("{} token{}", count, count == 1 ? "" : "s");
 }
 
 std::string Rate(double per_second) {

@@ -45,7 +45,9 @@ class Script {
     }
     if (Has(prompt, "wide")) {
       Split(
-          "日本語の文章は、単語の間に空白がありません。 Grüße an 👩‍🚀 und 🇯🇵 und "
+          "日本語の文章は、単語の間に空白がありません。 Grüße an 👩‍🚀 und "
+          "🇯🇵 "
+          "und "
           "❤️ "
           "一二三四五六七八九十一二三四五六七八九十。\n\n| 表 | 値 |\n|---|---|\n",
           answer_);

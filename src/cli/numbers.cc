@@ -25,6 +25,10 @@ std::string ShortCount(std::uint64_t number) {
   return WithCommas(number);
 }
 
+std::string TokenCount(std::uint64_t count) {
+  return WithCommas(count) + (count == 1 ? " token" : " tokens");
+}
+
 std::string ShortSeconds(double seconds) {
   if (seconds >= 119.5) {
     const auto whole = static_cast<std::uint64_t>(std::llround(seconds));

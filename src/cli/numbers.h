@@ -11,6 +11,9 @@ std::string WithCommas(std::uint64_t number);
 /// "4.21 B", "752 M", "1,234": a number of parameters as people say it.
 std::string ShortCount(std::uint64_t number);
 
+/// "1 token", "1,234 tokens".
+std::string TokenCount(std::uint64_t count);
+
 /// "0.42 s", "12.3 s", "2:05 min".
 std::string ShortSeconds(double seconds);
 

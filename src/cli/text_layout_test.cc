@@ -1,8 +1,11 @@
 #include "cli/text_layout.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "cli/numbers.h"
+#include "cli/stream_wrapper.h"
 #include "cli/suggestion.h"
 
 namespace tandem {
@@ -59,6 +62,43 @@ TEST(WrapText, NoLineIsWiderThanAsked) {
       EXPECT_LE(TextCells(line), cells) << line;
     }
   }
+}
+
+// `text` fed in pieces of `size` bytes that end at character borders.
+std::string Streamed(std::string_view text, std::size_t cells, std::size_t size) {
+  StreamWrapper wrapper(cells);
+  std::string out;
+  while (!text.empty()) {
+    std::size_t end = std::min(size, text.size());
+    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
+      ++end;
+    }
+    out += wrapper.Feed(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  return out + wrapper.Flush();
+}
+
+TEST(StreamWrapper, BreaksBetweenWordsHoweverTheTextComes) {
+  for (std::size_t size = 1; size < 12; ++size) {
+    EXPECT_EQ(Streamed("the quick brown fox", 10, size), "the quick\nbrown fox");
+    EXPECT_EQ(Streamed("a  b\n\n  c d", 10, size), "a  b\n\n  c d");
+    EXPECT_EQ(Streamed("日本語です", 4, size), "日本\n語で\nす");
+    EXPECT_EQ(Streamed("word and\n", 20, size), "word and\n");
+    EXPECT_EQ(Streamed("a bc", 0, size), "a bc");
+  }
+}
+
+TEST(StreamWrapper, StartsALineAfterFlush) {
+  StreamWrapper wrapper(6);
+  EXPECT_EQ(wrapper.Feed("abc de"), "abc");
+  EXPECT_EQ(wrapper.Flush(), " de");
+  EXPECT_EQ(wrapper.Feed("fgh ij"), "fgh");
+  EXPECT_EQ(wrapper.Flush(), " ij");
+}
+
+TEST(StreamWrapper, LeavesALongWordToTheTerminal) {
+  EXPECT_EQ(Streamed("x abcdefgh y", 4, 3), "x\nabcdefgh\ny");
 }
 
 TEST(SafeForTerminal, DisarmsEscapeSequences) {
