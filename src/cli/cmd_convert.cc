@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -9,14 +8,11 @@
 
 #include "base/format.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "convert/convert.h"
 
 namespace tandem {
 namespace {
-
-// Set by Ctrl-C; the only state a signal handler may touch.
-volatile std::sig_atomic_t interrupted =
-    0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 class ConvertCommand : public Command {
  public:
@@ -28,19 +24,18 @@ class ConvertCommand : public Command {
 
   Result<ExitCode> Run() override {
     const bool terminal = isatty(STDERR_FILENO) == 1;
-    interrupted = 0;
-    std::signal(SIGINT, [](int) { interrupted = 1; });
+    const InterruptGuard interrupt;
     convert::ConvertOptions options;
     options.source = source_;
     options.output = output_;
     options.type = type_;
-    options.progress = [terminal](const convert::Progress& progress) {
+    options.progress = [terminal, &interrupt](const convert::Progress& progress) {
       if (terminal) {
         const std::string line = Format("\r\x1b[K{}/{} tensors, {}", progress.done, progress.total,
                                         FormatBytes(static_cast<double>(progress.bytes)));
         std::fwrite(line.data(), 1, line.size(), stderr);
       }
-      return interrupted == 0;
+      return !interrupt.interrupted();
     };
     const Result<convert::ConvertSummary> summary = convert::Convert(options);
     if (terminal) {
