@@ -46,8 +46,8 @@ constexpr const char* kFooter =
     "\n"
     "A line of a prompts file is a JSON string, {\"prompt\": \"...\"} or {\"messages\": [...]}.\n"
     "--json fields: prompt, seed, together, notes, columns (each with label and the fields\n"
-    "of 'tandem run --json', or error). With --prompts: a line for each prompt, then one\n"
-    "with medians and differing.";
+    "of 'tandem run --json', or error). With --prompts: seed, prompts (each with prompt and\n"
+    "columns), medians, differing.";
 
 // A seed that JSON readers keep exactly.
 std::uint64_t NewSeed() {
@@ -277,9 +277,6 @@ class CompareCommand : public Command {
         break;
       }
       code = CodeOf(results) == ExitCode::kFailure ? ExitCode::kFailure : code;
-      if (json_) {
-        PrintOutcomeJson(comparison, item, run.outcomes.size() + 1, results);
-      }
       run.outcomes.push_back({.prompt = item.text, .results = std::move(results)});
     }
     EraseProgress();
@@ -287,30 +284,13 @@ class CompareCommand : public Command {
       TANDEM_RETURN_IF_ERROR(report->Write(ReportMarkdown(run)));
       TANDEM_RETURN_IF_ERROR(report->Commit());
     }
-    PrintSummary(run);
+    PrintSummary(comparison, run);
     return code;
   }
 
-  static void PrintOutcomeJson(const Comparison& comparison, const PromptCase& item,
-                               std::size_t number, const std::vector<ColumnResult>& results) {
-    const Json object = {
-        {"number", number}, {"prompt", item.text}, {"columns", ColumnsJson(comparison, results)}};
-    WriteNow(DumpJson(object, -1), STDOUT_FILENO);
-  }
-
-  void PrintSummary(const PromptsRun& run) const {
+  void PrintSummary(const Comparison& comparison, const PromptsRun& run) const {
     if (json_) {
-      Json differing = Json::array();
-      for (std::size_t i = 0; i < run.outcomes.size(); ++i) {
-        if (AnswersDiffer(run.outcomes[i])) {
-          differing.push_back(i + 1);
-        }
-      }
-      const Json object = {{"seed", run.seed},
-                           {"prompts", run.outcomes.size()},
-                           {"medians", MediansJson(run)},
-                           {"differing", differing}};
-      WriteNow(DumpJson(object, -1), STDOUT_FILENO);
+      WriteNow(DumpJson(RunJson(comparison, run), 2), STDOUT_FILENO);
       return;
     }
     std::string text = Format("{} of {} prompts, medians\n", run.outcomes.size(), run.planned);
@@ -323,6 +303,23 @@ class CompareCommand : public Command {
       text += Format("report: {}\n", *report_path_);
     }
     WriteNow(text, STDOUT_FILENO);
+  }
+
+  static Json RunJson(const Comparison& comparison, const PromptsRun& run) {
+    Json prompts = Json::array();
+    Json differing = Json::array();
+    for (std::size_t i = 0; i < run.outcomes.size(); ++i) {
+      const PromptOutcome& outcome = run.outcomes[i];
+      prompts.push_back(
+          {{"prompt", outcome.prompt}, {"columns", ColumnsJson(comparison, outcome.results)}});
+      if (AnswersDiffer(outcome)) {
+        differing.push_back(i + 1);
+      }
+    }
+    return {{"seed", run.seed},
+            {"prompts", std::move(prompts)},
+            {"medians", MediansJson(run)},
+            {"differing", std::move(differing)}};
   }
 
   // On a terminal one line that is drawn over; elsewhere a line for each prompt.

@@ -168,13 +168,15 @@ class PromptsFile(unittest.TestCase):
         self.assertEqual((code, out), (1, ""))
         self.assertEqual(len(err.splitlines()), 1)
 
-    def test_json_is_one_line_for_each_prompt_and_the_medians(self):
+    def test_json_holds_every_prompt_and_the_medians(self):
         self.prompts.write_text('"one"\n"two"\n')
         code, out, _ = self.compare("--json")
-        lines = [json.loads(line) for line in out.splitlines()]
+        whole = json.loads(out)
         self.assertEqual(code, 0)
-        self.assertEqual([line.get("number") for line in lines], [1, 2, None])
-        self.assertEqual(lines[2]["differing"], [1, 2])
+        self.assertEqual([item["prompt"] for item in whole["prompts"]], ["one", "two"])
+        self.assertEqual(len(whole["prompts"][0]["columns"]), 2)
+        self.assertEqual(whole["medians"][1]["answer_tokens"], 2)
+        self.assertEqual(whole["differing"], [1, 2])
 
 
 if __name__ == "__main__":
