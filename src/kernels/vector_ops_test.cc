@@ -124,7 +124,8 @@ TEST_P(VectorOps, SigmoidIsAccurateFromMinusTo110) {
     const auto gate = static_cast<float>(x);
     table_.sigmoid_gate(&got, &gate, 1);
     const double want = 1 / (1 + std::exp(-static_cast<double>(gate)));
-    ASSERT_NEAR(static_cast<double>(got), want, 5 * kUnitRoundoff * want + 2 * kTiny) << gate;
+    // Results below the normal floats may be zero.
+    ASSERT_NEAR(static_cast<double>(got), want, 5 * kUnitRoundoff * want + 0x1p-125) << gate;
   }
 }
 

@@ -75,7 +75,7 @@ inline F32 Abs(F32 v) {
 inline F32 RoundToInt(F32 v) {
   return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-/// v * 2^n for a whole n in [-250, 250], rounded once even where the result is subnormal.
+/// v * 2^n for a whole n in [-250, 250].
 inline F32 ScaleByPower(F32 v, F32 n) {
   // Two factors, because 2^n itself may lie outside the range of a float.
   const __m256i whole = _mm256_cvtps_epi32(n);
@@ -88,6 +88,10 @@ inline F32 ScaleByPower(F32 v, F32 n) {
 /// In each lane a where x < 0, else b.
 inline F32 WhereNegative(F32 x, F32 a, F32 b) {
   return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ));
+}
+/// In each lane 0 where x < limit, else v.
+inline F32 ZeroBelow(F32 x, F32 limit, F32 v) {
+  return _mm256_and_ps(_mm256_cmp_ps(x, limit, _CMP_NLT_UQ), v);
 }
 
 struct Doubles {
@@ -148,6 +152,27 @@ struct TwoFours {
 inline TwoFours SumEight(const F32 (&a)[4], const F32 (&b)[4]) {
   const F32 v = SumHalves(SumGroups(a[0], a[1], a[2], a[3]), SumGroups(b[0], b[1], b[2], b[3]));
   return {_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)};
+}
+
+/// v[i] lane j becomes v[j] lane i.
+inline void Transpose(F32 (&v)[kLanes]) {
+  F32 fours[kLanes];  // 4 g + i: lane group L holds lane 4 L + i of v[4 g ... 4 g + 3]
+#pragma GCC unroll 2
+  for (std::size_t g = 0; g < kLanes; g += 4) {
+    const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(v[g], v[g + 1]));
+    const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(v[g + 2], v[g + 3]));
+    const __m256d ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(v[g], v[g + 1]));
+    const __m256d cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(v[g + 2], v[g + 3]));
+    fours[g] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low));
+    fours[g + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low));
+    fours[g + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+    fours[g + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+  }
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) {
+    v[i] = _mm256_permute2f128_ps(fours[i], fours[4 + i], 0x20);
+    v[4 + i] = _mm256_permute2f128_ps(fours[i], fours[4 + i], 0x31);
+  }
 }
 
 inline F32 LoadHalf(const void* p) {

@@ -74,13 +74,17 @@ inline F32 Abs(F32 v) {
 inline F32 RoundToInt(F32 v) {
   return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-/// v * 2^n for a whole n, rounded once even where the result is subnormal.
+/// v * 2^n for a whole n.
 inline F32 ScaleByPower(F32 v, F32 n) {
   return _mm512_scalef_ps(v, n);
 }
 /// In each lane a where x < 0, else b.
 inline F32 WhereNegative(F32 x, F32 a, F32 b) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), b, a);
+}
+/// In each lane 0 where x < limit, else v.
+inline F32 ZeroBelow(F32 x, F32 limit, F32 v) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, limit, _CMP_NLT_UQ), v);
 }
 
 struct Doubles {
@@ -151,6 +155,33 @@ inline TwoFours SumEight(const F32 (&a)[4], const F32 (&b)[4]) {
   F32 v = _mm512_shuffle_f32x4(sum_a, sum_b, 0x88) + _mm512_shuffle_f32x4(sum_a, sum_b, 0xDD);
   v = v + _mm512_shuffle_f32x4(v, v, 0xB1);
   return {_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 2)};
+}
+
+/// v[i] lane j becomes v[j] lane i.
+inline void Transpose(F32 (&v)[kLanes]) {
+  F32 fours[kLanes];  // 4 g + i: lane group L holds lane 4 L + i of v[4 g ... 4 g + 3]
+#pragma GCC unroll 4
+  for (std::size_t g = 0; g < kLanes; g += 4) {
+    const __m512d ab_low = _mm512_castps_pd(_mm512_unpacklo_ps(v[g], v[g + 1]));
+    const __m512d cd_low = _mm512_castps_pd(_mm512_unpacklo_ps(v[g + 2], v[g + 3]));
+    const __m512d ab_high = _mm512_castps_pd(_mm512_unpackhi_ps(v[g], v[g + 1]));
+    const __m512d cd_high = _mm512_castps_pd(_mm512_unpackhi_ps(v[g + 2], v[g + 3]));
+    fours[g] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low));
+    fours[g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low));
+    fours[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
+    fours[g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
+  }
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) {
+    const F32 even_low = _mm512_shuffle_f32x4(fours[i], fours[4 + i], 0x88);
+    const F32 even_high = _mm512_shuffle_f32x4(fours[8 + i], fours[12 + i], 0x88);
+    const F32 odd_low = _mm512_shuffle_f32x4(fours[i], fours[4 + i], 0xDD);
+    const F32 odd_high = _mm512_shuffle_f32x4(fours[8 + i], fours[12 + i], 0xDD);
+    v[i] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+    v[4 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+    v[8 + i] = _mm512_shuffle_f32x4(even_low, even_high, 0xDD);
+    v[12 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xDD);
+  }
 }
 
 inline F32 LoadHalf(const void* p) {

@@ -1,15 +1,15 @@
 #pragma once
 
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd/attention_tiles-inl.h"
 #include "kernels/cpu/simd/exp-inl.h"
-#include "kernels/cpu/simd/kv-inl.h"
 
 // Causal attention over KV pages (AttentionTask). Include after an instruction set's floats-inl.h.
 //
-// A query (row and head) meets the pages in order. Its score with a key is a sum over the head's
-// columns in lanes (order of SumLanes); a page's weighted values are added up key by key, then
-// joined to the running sum. No other query takes part in that arithmetic: how many run side by
-// side decides only which loads they share. Keys that a row must not see are never touched.
+// A query (row and head) meets the pages in order. A page's weighted values are added up key by
+// key, then joined to the running sum. No other query takes part in that arithmetic: how many run
+// side by side decides only which loads they share. Keys that a row must not see never reach its
+// result.
 
 namespace tandem::cpu {
 namespace {
@@ -18,14 +18,12 @@ inline constexpr std::size_t kBlockRows = 16;
 inline constexpr std::size_t kBlockHeads = 8;
 inline constexpr std::size_t kBlockQueries = kBlockRows * kBlockHeads;
 inline constexpr std::size_t kAttentionMaxDim = 512;
-inline constexpr std::size_t kGroup = 4;  // queries that share a loaded key or value
 /// From this many queries on, a page is converted to float once instead of in each group.
 inline constexpr std::size_t kConvertFrom = 9;
-/// Keys per pass of all queries: 16 KB of float keys at a width of 256 stay in the first cache.
-inline constexpr std::size_t kKeyTile = 16;
+/// Scales of a page of q8_0 rows.
+inline constexpr std::size_t kPageScales = kPageTokens * kMaxKvBlocks;
 /// Vectors of value columns per pass of all queries.
 inline constexpr std::size_t kValueTile = 4;
-inline constexpr std::size_t kLineFloats = 16;
 
 /// Up to kBlockQueries queries of one KV head; query i is head i % heads of row i / heads.
 /// Memory in the worker's scratch, rows of `width` floats with zeros after the head's columns.
@@ -34,12 +32,14 @@ struct QueryBlock {
   std::size_t heads;
   std::size_t first_position;
   std::size_t width;
-  std::size_t page_stride;  // floats
   float scale;
+  bool direct;  // pages are read as they are; else converted, and q is in the order of the chains
   float* q;
   float* sums;
   float* scores;  // kPageTokens per query; then the softmax numerators
+  float* other;   // room for as many, see ScoreColumns
   float* page;    // one page of keys or values as floats
+  float* scales;  // of one q8_0 page
   float* corrections;
   float* maxima;
   double* totals;
@@ -54,151 +54,12 @@ struct QueryBlock {
   }
 };
 
-/// Rows of a page: as they are cached, or converted.
-struct PageRows {
-  const std::byte* row;
-  std::size_t row_bytes;
-};
-
 inline std::size_t Smaller(std::size_t a, std::size_t b) {
   return a < b ? a : b;
 }
 
-// The sums of kCount vectors to out[0..kCount).
-template <std::size_t kCount>
-void StoreSums(const F32 (&v)[kCount], float* out) {
-#pragma GCC unroll 4
-  for (std::size_t begin = 0; begin < kCount; begin += kSums) {
-    F32 part[kSums];
-#pragma GCC unroll 16
-    for (std::size_t i = 0; i < kSums; ++i) {
-      part[i] = v[begin + i < kCount ? begin + i : begin];
-    }
-    const F32 sums = SumEach(part);
-    if (begin + kSums <= kCount) {
-      Store(out + begin, sums);
-    } else {
-      StoreFirst(out + begin, sums, kCount - begin);
-    }
-  }
-}
-
-// scores[m * kPageTokens + n] = q[m] . k[n] for kQ queries and kK keys.
-template <typename Kv, std::size_t kQ, std::size_t kK>
-void ScoreTile(const float* q, std::size_t width, PageRows k, float* scores) {
-  F32 acc[kQ * kK];
-#pragma GCC unroll 16
-  for (std::size_t i = 0; i < kQ * kK; ++i) {
-    acc[i] = Zero();
-  }
-  for (std::size_t c = 0; c < width / kLanes; c += Kv::kUnit) {
-    typename Kv::Scale scale[kK];
-#pragma GCC unroll 8
-    for (std::size_t n = 0; n < kK; ++n) {
-      scale[n] = Kv::ScaleAt(k.row + n * k.row_bytes, c);
-    }
-#pragma GCC unroll 4
-    for (std::size_t u = 0; u < Kv::kUnit; ++u) {
-      F32 key[kK];
-#pragma GCC unroll 8
-      for (std::size_t n = 0; n < kK; ++n) {
-        key[n] = Kv::LoadAt(k.row + n * k.row_bytes, c + u, scale[n]);
-      }
-#pragma GCC unroll 4
-      for (std::size_t m = 0; m < kQ; ++m) {
-        const F32 query = Load(q + m * width + (c + u) * kLanes);
-#pragma GCC unroll 8
-        for (std::size_t n = 0; n < kK; ++n) {
-          acc[m * kK + n] = MulAdd(query, key[n], acc[m * kK + n]);
-        }
-      }
-    }
-  }
-  float sums[kQ * kK];
-  StoreSums(acc, sums);
-#pragma GCC unroll 4
-  for (std::size_t m = 0; m < kQ; ++m) {
-    __builtin_memcpy(scores + m * kPageTokens, sums + m * kK, kK * sizeof(float));
-  }
-}
-
-// Keys [begin, end) of a page for kQ neighbouring queries.
-template <typename Kv, std::size_t kQ>
-void ScoreKeys(const float* q, std::size_t width, PageRows k, std::size_t begin, std::size_t end,
-               float* scores) {
-  constexpr std::size_t kK = kQ == 1 ? 8 : kSums / kGroup;
-  std::size_t n = begin;
-  for (; n + kK <= end; n += kK) {
-    ScoreTile<Kv, kQ, kK>(q, width, {k.row + n * k.row_bytes, k.row_bytes}, scores + n);
-  }
-  for (; n < end; ++n) {
-    ScoreTile<Kv, kQ, 1>(q, width, {k.row + n * k.row_bytes, k.row_bytes}, scores + n);
-  }
-}
-
-// sums[m] = sums[m] * correction[m] + sum_j p[m][j] v[j] for kC vectors of columns from c.
-template <typename Kv, std::size_t kQ, std::size_t kC>
-void ValueTile(const float* p, PageRows v, std::size_t count, std::size_t c,
-               const float* corrections, float* sums, std::size_t width) {
-  constexpr std::size_t kStep = kC < Kv::kUnit ? kC : Kv::kUnit;
-  F32 acc[kQ][kC];
-#pragma GCC unroll 4
-  for (std::size_t m = 0; m < kQ; ++m) {
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < kC; ++i) {
-      acc[m][i] = Zero();
-    }
-  }
-  for (std::size_t j = 0; j < count; ++j) {
-    const std::byte* row = v.row + j * v.row_bytes;
-    F32 value[kC];
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < kC; i += kStep) {
-      const typename Kv::Scale scale = Kv::ScaleAt(row, c + i);
-#pragma GCC unroll 4
-      for (std::size_t u = 0; u < kStep; ++u) {
-        value[i + u] = Kv::LoadAt(row, c + i + u, scale);
-      }
-    }
-#pragma GCC unroll 4
-    for (std::size_t m = 0; m < kQ; ++m) {
-      const F32 weight = Set(p[m * kPageTokens + j]);
-#pragma GCC unroll 8
-      for (std::size_t i = 0; i < kC; ++i) {
-        acc[m][i] = MulAdd(weight, value[i], acc[m][i]);
-      }
-    }
-  }
-#pragma GCC unroll 4
-  for (std::size_t m = 0; m < kQ; ++m) {
-    const F32 correction = Set(corrections[m]);
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < kC; ++i) {
-      float* sum = sums + m * width + (c + i) * kLanes;
-      Store(sum, MulAdd(Load(sum), correction, acc[m][i]));
-    }
-  }
-}
-
-// All columns for kQ neighbouring queries.
-template <typename Kv, std::size_t kQ>
-void AddValues(const QueryBlock& block, std::size_t query, PageRows v, std::size_t count,
-               std::size_t c_begin, std::size_t c_end) {
-  constexpr std::size_t kC = kQ == 1 ? 4 : kSums / kGroup;
-  const float* p = block.scores + query * kPageTokens;
-  float* sums = block.sums + query * block.width;
-  const float* corrections = block.corrections + query;
-  std::size_t c = c_begin;
-  for (; c + kC <= c_end; c += kC) {
-    ValueTile<Kv, kQ, kC>(p, v, count, c, corrections, sums, block.width);
-  }
-  for (; c < c_end; ++c) {
-    ValueTile<Kv, kQ, 1>(p, v, count, c, corrections, sums, block.width);
-  }
-}
-
-/// Calls run(std::integral_constant-like tag of 1..kGroup, first query, keys visible) for every
-/// group of neighbouring queries that see equally many keys of the page.
+/// Calls run(GroupSize<n>(), first query, keys visible) for every group of n neighbouring queries
+/// that see equally many keys of the page.
 template <std::size_t kCount>
 struct GroupSize {
   static constexpr std::size_t kValue = kCount;
@@ -231,101 +92,173 @@ void ForGroups(const QueryBlock& block, std::size_t begin, Run run) {
   }
 }
 
-// The scores of one query's page become numerators of its softmax.
-inline void SoftmaxPage(const QueryBlock& block, std::size_t query, std::size_t visible) {
+// The scores of kQ neighbouring queries, which see equally many keys of a page, become numerators
+// of their softmax. Side by side only to fill the pipeline.
+template <std::size_t kQ>
+void SoftmaxPage(const QueryBlock& block, std::size_t query, std::size_t visible) {
   constexpr std::size_t kVectors = kPageTokens / kLanes;
   float* scores = block.scores + query * kPageTokens;
-  for (std::size_t j = visible; j < kPageTokens; ++j) {
-    scores[j] = -__builtin_inff();
+  float new_max[kQ];
+  F32 total[kQ];
+#pragma GCC unroll 4
+  for (std::size_t m = 0; m < kQ; ++m) {
+    float* row = scores + m * kPageTokens;
+    for (std::size_t j = visible; j < kPageTokens; ++j) {
+      row[j] = -__builtin_inff();
+    }
+    F32 max = Set(block.maxima[query + m]);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kVectors; ++i) {
+      max = Max(Load(row + i * kLanes) * Set(block.scale), max);
+    }
+    new_max[m] = MaxLanes(max);
+    total[m] = Zero();
   }
-  F32 s[kVectors];
-  F32 max = Set(block.maxima[query]);
 #pragma GCC unroll 8
   for (std::size_t i = 0; i < kVectors; ++i) {
-    s[i] = Load(scores + i * kLanes) * Set(block.scale);
-    max = Max(s[i], max);
+#pragma GCC unroll 4
+    for (std::size_t m = 0; m < kQ; ++m) {
+      float* at = scores + m * kPageTokens + i * kLanes;
+      const F32 p = Exp(Load(at) * Set(block.scale) - Set(new_max[m]));
+      Store(at, p);
+      total[m] = total[m] + p;
+    }
   }
-  const float new_max = MaxLanes(max);
-  F32 total = Zero();
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < kVectors; ++i) {
-    s[i] = Exp(s[i] - Set(new_max));
-    Store(scores + i * kLanes, s[i]);
-    total = total + s[i];
+#pragma GCC unroll 4
+  for (std::size_t m = 0; m < kQ; ++m) {
+    // Zero on the first page, where the old maximum is -infinity.
+    const float correction = FirstLane(Exp(Set(block.maxima[query + m] - new_max[m])));
+    block.maxima[query + m] = new_max[m];
+    block.corrections[query + m] = correction;
+    block.totals[query + m] = block.totals[query + m] * static_cast<double>(correction) +
+                              static_cast<double>(SumLanes(total[m]));
   }
-  // Zero on the first page, where the old maximum is -infinity.
-  const float correction = FirstLane(Exp(Set(block.maxima[query] - new_max)));
-  block.maxima[query] = new_max;
-  block.corrections[query] = correction;
-  block.totals[query] =
-      block.totals[query] * static_cast<double>(correction) + static_cast<double>(SumLanes(total));
 }
 
+// Vector c of the first row, with zeros past the head's columns.
 template <typename Kv>
-void ConvertPage(PageRows from, std::size_t rows, std::size_t dim, float* to, std::size_t stride) {
-  const std::size_t vectors = dim / kLanes;
-  const std::size_t tail = dim % kLanes;
-  for (std::size_t j = 0; j < rows; ++j, from.row += from.row_bytes, to += stride) {
-    for (std::size_t c = 0; c < vectors; c += Kv::kUnit) {
-      const typename Kv::Scale scale = Kv::ScaleAt(from.row, c);
-#pragma GCC unroll 4
-      for (std::size_t u = 0; u < Kv::kUnit; ++u) {
-        Store(to + (c + u) * kLanes, Kv::LoadAt(from.row, c + u, scale));
+F32 LoadPadded(const PageRows& rows, std::size_t c, std::size_t dim) {
+  const std::size_t begin = c * kLanes;
+  const std::byte* p = rows.row + VectorOffset<Kv>(c);
+  if (begin + kLanes <= dim) {
+    return Kv::LoadAt(p, rows.scales + ScaleOffset<Kv>(c));
+  }
+  alignas(64) std::byte last[kLanes * sizeof(float)] = {};
+  __builtin_memcpy(last, p, (dim - begin) * Kv::kVectorBytes / kLanes);
+  return Kv::LoadAt(last, rows.scales);
+}
+
+// Vectors [c_begin, c_end) of `count` rows: a tile that stays in the first cache.
+template <typename Kv>
+PageRows ConvertValues(const PageRows& from, std::size_t count, std::size_t c_begin,
+                       std::size_t c_end, std::size_t dim, float* to) {
+  constexpr std::size_t kStride = kValueTile * kLanes;
+  for (std::size_t j = 0; j < count; ++j) {
+    const PageRows row = from.At(j);
+    for (std::size_t c = c_begin; c < c_end; ++c) {
+      Store(to + j * kStride + (c - c_begin) * kLanes, LoadPadded<Kv>(row, c, dim));
+    }
+  }
+  return {reinterpret_cast<const std::byte*>(to), kStride * sizeof(float), from.scales};
+}
+
+// Zeros for keys from `count` on.
+template <typename Kv>
+TurnedKeys TurnKeys(const PageRows& from, std::size_t count, const QueryBlock& block,
+                    std::size_t dim) {
+  const std::size_t length = block.width / kLanes;
+  // Chains an odd number of cache lines apart, so that they do not fall into a few sets.
+  const TurnedKeys page = {block.page, length, length * kPageTokens + kLineFloats};
+  for (std::size_t key = 0; key < kPageTokens; key += kLanes) {
+    for (std::size_t c = 0; c < length; ++c) {
+      F32 v[kLanes];
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < kLanes; ++i) {
+        v[i] = key + i < count ? LoadPadded<Kv>(from.At(key + i), c, dim) : Zero();
+      }
+      Transpose(v);
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < kLanes; ++r) {
+        Store(page.keys + r * page.stride + c * kPageTokens + key, v[r]);
       }
     }
-    if (tail > 0) {
-      alignas(64) std::byte last[kLanes * sizeof(float)] = {};
-      __builtin_memcpy(last, from.row + vectors * kLanes * Kv::kBytes, tail * Kv::kBytes);
-      Store(to + vectors * kLanes, Kv::LoadAt(last, 0, Kv::ScaleAt(last, 0)));
-    }
   }
+  return page;
 }
 
-inline PageRows PageOf(const KvRows& kv, std::size_t begin) {
-  return {kv.pages[begin / kPageTokens] + kv.offset, kv.row_bytes};
-}
-
-// A page for few queries: keys and values are converted as they are loaded.
 template <typename Kv>
-void AttendPageDirectly(const QueryBlock& block, PageRows k, PageRows v, std::size_t begin) {
+PageRows PageOf(const QueryBlock& block, const KvRows& kv, std::size_t begin, std::size_t dim) {
+  const PageRows rows = {kv.pages[begin / kPageTokens] + kv.offset, kv.row_bytes, block.scales};
+  if constexpr (Kv::kUnit > 1) {
+    return FindScales(rows, block.Visible(block.queries - 1, begin), dim, block.scales);
+  }
+  return rows;
+}
+
+// A page for few queries: keys and values are converted as they are loaded. While keys are read,
+// the page's values are fetched, and meanwhile of those the next page's keys.
+template <typename Kv>
+void AttendPageDirectly(const QueryBlock& block, const AttentionTask& task, std::size_t begin) {
+  const std::size_t width = block.width;
+  const PageRows k = PageOf<Kv>(block, task.k, begin, width);
+  const std::byte* values = task.v.pages[begin / kPageTokens] + task.v.offset;
   ForGroups(block, begin, [&](auto size, std::size_t i, std::size_t visible) {
     constexpr std::size_t kQ = decltype(size)::kValue;
-    ScoreKeys<Kv, kQ>(block.q + i * block.width, block.width, k, 0, visible,
-                      block.scores + i * kPageTokens);
-    for (std::size_t m = 0; m < kQ; ++m) {
-      SoftmaxPage(block, i + m, visible);
-    }
-    AddValues<Kv, kQ>(block, i, v, visible, 0, block.width / kLanes);
+    const Ahead ahead = {values, task.v.row_bytes, i == 0 ? task.v.row_bytes : 0};
+    ScoreKeys<Kv, kQ>(block.q + i * width, width, k, visible, block.scores + i * kPageTokens,
+                      ahead);
+    SoftmaxPage<kQ>(block, i, visible);
+  });
+  const bool more = begin + kPageTokens <= block.first_position;
+  const PageRows v = PageOf<Kv>(block, task.v, begin, width);
+  const std::byte* next = more ? task.k.pages[begin / kPageTokens + 1] + task.k.offset : nullptr;
+  ForGroups(block, begin, [&](auto size, std::size_t i, std::size_t visible) {
+    constexpr std::size_t kQ = decltype(size)::kValue;
+    const Ahead ahead = {next, task.k.row_bytes, more && i == 0 ? task.k.row_bytes : 0};
+    AddValues<Kv, kQ>(block.scores + i * kPageTokens, v, visible, 0, width / kLanes,
+                      block.corrections + i, block.sums + i * width, width, ahead);
   });
 }
 
 // A page for many queries: converted once, then read tile by tile from the first cache.
 template <typename Kv>
-void AttendPageConverted(const QueryBlock& block, PageRows k, PageRows v, std::size_t begin,
-                         std::size_t dim) {
-  const std::size_t rows = block.Visible(block.queries - 1, begin);
-  const PageRows page = {reinterpret_cast<const std::byte*>(block.page),
-                         block.page_stride * sizeof(float)};
-  ConvertPage<Kv>(k, rows, dim, block.page, block.page_stride);
-  for (std::size_t tile = 0; tile < rows; tile += kKeyTile) {
-    ForGroups(block, begin, [&](auto size, std::size_t i, std::size_t visible) {
-      constexpr std::size_t kQ = decltype(size)::kValue;
-      ScoreKeys<KvF32, kQ>(block.q + i * block.width, block.width, page, tile,
-                           Smaller(visible, tile + kKeyTile), block.scores + i * kPageTokens);
-    });
-  }
-  for (std::size_t i = 0; i < block.queries; ++i) {
-    if (const std::size_t visible = block.Visible(i, begin); visible > 0) {
-      SoftmaxPage(block, i, visible);
-    }
-  }
-  ConvertPage<Kv>(v, rows, dim, block.page, block.page_stride);
+void AttendPageConverted(const QueryBlock& block, const AttentionTask& task, std::size_t begin) {
+  const std::size_t count = block.Visible(block.queries - 1, begin);
+  const PageRows k = PageOf<Kv>(block, task.k, begin, task.head_dim);
+  ScoreColumns(block.q, block.queries, block.width, TurnKeys<Kv>(k, count, block, task.head_dim),
+               count, block.scores, block.other);
+  ForGroups(block, begin, [&](auto size, std::size_t i, std::size_t visible) {
+    SoftmaxPage<decltype(size)::kValue>(block, i, visible);
+  });
+  const PageRows v = PageOf<Kv>(block, task.v, begin, task.head_dim);
   const std::size_t vectors = block.width / kLanes;
   for (std::size_t c = 0; c < vectors; c += kValueTile) {
+    const std::size_t end = Smaller(vectors, c + kValueTile);
+    const PageRows tile = ConvertValues<Kv>(v, count, c, end, task.head_dim, block.page);
     ForGroups(block, begin, [&](auto size, std::size_t i, std::size_t visible) {
       constexpr std::size_t kQ = decltype(size)::kValue;
-      AddValues<KvF32, kQ>(block, i, page, visible, c, Smaller(vectors, c + kValueTile));
+      AddValues<KvF32, kQ>(block.scores + i * kPageTokens, tile, visible, 0, end - c,
+                           block.corrections + i, block.sums + i * block.width + c * kLanes,
+                           block.width, {nullptr, 0, 0});
     });
+  }
+}
+
+// A query's columns, in the order of the chains unless pages are read directly.
+inline void CopyQuery(const QueryBlock& block, const float* q, std::size_t dim, float* to) {
+  const std::size_t length = block.width / kLanes;
+  for (std::size_t c = 0; c < length; ++c) {
+    const std::size_t begin = c * kLanes;
+    const F32 v = begin + kLanes <= dim ? Load(q + begin) : LoadFirst(q + begin, dim - begin);
+    if (block.direct) {
+      Store(to + begin, v);
+    } else {
+      float lanes[kLanes];
+      Store(lanes, v);
+      for (std::size_t r = 0; r < kLanes; ++r) {
+        to[r * length + c] = lanes[r];
+      }
+    }
   }
 }
 
@@ -336,26 +269,25 @@ inline QueryBlock StartBlock(const AttentionTask& task, std::size_t row, std::si
   block.heads = heads;
   block.first_position = task.first_position + row;
   block.width = (task.head_dim + kLanes - 1) / kLanes * kLanes;
-  // An odd number of cache lines, so that a column of the page does not fall into a few sets.
-  block.page_stride = block.width + kLineFloats;
+  block.direct = block.queries < kConvertFrom && block.width == task.head_dim;
   block.scale = task.scale;
   block.totals = static_cast<double*>(task.scratch);
   block.maxima = reinterpret_cast<float*>(block.totals + kBlockQueries);
   block.corrections = block.maxima + kBlockQueries;
   block.scores = block.corrections + kBlockQueries;
-  block.q = block.scores + kBlockQueries * kPageTokens;
+  block.other = block.scores + kBlockQueries * kPageTokens;
+  block.scales = block.other + kBlockQueries * kPageTokens;
+  block.q = block.scales + kPageScales;
   block.sums = block.q + kBlockQueries * block.width;
   block.page = block.sums + kBlockQueries * block.width;
   for (std::size_t i = 0; i < block.queries; ++i) {
     const float* q =
         task.q + (row + i / heads) * task.q_row_stride + (head + i % heads) * task.q_head_stride;
-    for (std::size_t c = 0; c < block.width; ++c) {
-      block.q[i * block.width + c] = c < task.head_dim ? q[c] : 0.0F;
-      block.sums[i * block.width + c] = 0;
-    }
+    CopyQuery(block, q, task.head_dim, block.q + i * block.width);
     block.maxima[i] = -__builtin_inff();
     block.totals[i] = 0;
   }
+  __builtin_memset(block.sums, 0, block.queries * block.width * sizeof(float));
   return block;
 }
 
@@ -381,15 +313,12 @@ template <typename Kv>
 void AttendBlock(const AttentionTask& task, std::size_t row, std::size_t rows, std::size_t head,
                  std::size_t heads) {
   const QueryBlock block = StartBlock(task, row, rows, head, heads);
-  const bool direct = block.queries < kConvertFrom && block.width == task.head_dim;
   const std::size_t end = block.first_position + rows;
   for (std::size_t begin = 0; begin < end; begin += kPageTokens) {
-    const PageRows k = PageOf(task.k, begin);
-    const PageRows v = PageOf(task.v, begin);
-    if (direct) {
-      AttendPageDirectly<Kv>(block, k, v, begin);
+    if (block.direct) {
+      AttendPageDirectly<Kv>(block, task, begin);
     } else {
-      AttendPageConverted<Kv>(block, k, v, begin, task.head_dim);
+      AttendPageConverted<Kv>(block, task, begin);
     }
   }
   FinishBlock(block, task, row, head);
@@ -422,9 +351,10 @@ void Attention(const AttentionTask& task) {
   }
 }
 
-// Per query: its copy, its sum, its scores, maximum, correction and total.
-static_assert(kBlockQueries * (2 * kAttentionMaxDim + kPageTokens + 2 + 2) * sizeof(float) +
-                  kPageTokens * (kAttentionMaxDim + kLineFloats) * sizeof(float) <=
+// Per query: its copy, its sum, twice its scores, maximum, correction and total.
+static_assert((kBlockQueries * (2 * kAttentionMaxDim + 2 * kPageTokens + 2 + 2) + kPageScales +
+               kPageTokens * kAttentionMaxDim + kLanes * kLineFloats) *
+                  sizeof(float) <=
               kScratchBytes);
 
 }  // namespace

@@ -13,59 +13,86 @@ inline constexpr int kKvBf16 = 2;
 inline constexpr std::size_t kPageTokens = 64;
 inline constexpr std::size_t kQ8Block = 32;  // values per scale
 inline constexpr std::size_t kQ8BlockBytes = 34;
+inline constexpr std::size_t kMaxKvBlocks = 16;  // per row
 inline constexpr float kTinyKv = 0x1p-100F;
 
-// A format gives: kUnit, the vectors that share one Scale; ScaleAt(row, i), the scale of the unit
-// that vector i begins; LoadAt(row, i, scale), vector i of the row, exact;
-// kBytes, of one value in a row that is no whole number of vectors.
+/// Rows of a page as they are cached, or converted to float.
+struct PageRows {
+  const std::byte* row;
+  std::size_t row_bytes;
+  const float* scales;  // of q8_0 rows: block b of row i at b * kPageTokens + i
 
-struct NoScale {};
+  PageRows At(std::size_t i) const { return {row + i * row_bytes, row_bytes, scales + i}; }
+};
+
+// A format gives: kVectorBytes, those of kLanes values; kUnit, the vectors that share a scale;
+// kUnitBytes, from one unit to the next; LoadAt(p, scale), the vector at p, exact.
 
 struct KvF32 {
-  using Scale = NoScale;
   static constexpr std::size_t kUnit = 1;
-  static constexpr std::size_t kBytes = 4;
-  static Scale ScaleAt(const std::byte* /*row*/, std::size_t /*i*/) { return {}; }
-  static F32 LoadAt(const std::byte* row, std::size_t i, Scale /*scale*/) {
-    return Load(reinterpret_cast<const float*>(row) + i * kLanes);
+  static constexpr std::size_t kVectorBytes = 4 * kLanes;
+  static constexpr std::size_t kUnitBytes = kVectorBytes;
+  static F32 LoadAt(const std::byte* p, const float* /*scale*/) {
+    return Load(reinterpret_cast<const float*>(p));
   }
 };
 
 struct KvF16 {
-  using Scale = NoScale;
   static constexpr std::size_t kUnit = 1;
-  static constexpr std::size_t kBytes = 2;
-  static Scale ScaleAt(const std::byte* /*row*/, std::size_t /*i*/) { return {}; }
-  static F32 LoadAt(const std::byte* row, std::size_t i, Scale /*scale*/) {
-    return LoadHalf(row + i * kLanes * kBytes);
-  }
+  static constexpr std::size_t kVectorBytes = 2 * kLanes;
+  static constexpr std::size_t kUnitBytes = kVectorBytes;
+  static F32 LoadAt(const std::byte* p, const float* /*scale*/) { return LoadHalf(p); }
 };
 
 struct KvBf16 {
-  using Scale = NoScale;
   static constexpr std::size_t kUnit = 1;
-  static constexpr std::size_t kBytes = 2;
-  static Scale ScaleAt(const std::byte* /*row*/, std::size_t /*i*/) { return {}; }
-  static F32 LoadAt(const std::byte* row, std::size_t i, Scale /*scale*/) {
-    return LoadBf16(row + i * kLanes * kBytes);
-  }
+  static constexpr std::size_t kVectorBytes = 2 * kLanes;
+  static constexpr std::size_t kUnitBytes = kVectorBytes;
+  static F32 LoadAt(const std::byte* p, const float* /*scale*/) { return LoadBf16(p); }
 };
 
 struct KvQ8 {
-  using Scale = F32;
   static constexpr std::size_t kUnit = kQ8Block / kLanes;
-  static constexpr std::size_t kBytes = 1;  // unused: rows are whole blocks
-  static F32 ScaleAt(const std::byte* row, std::size_t i) {
-    std::uint16_t bits = 0;
-    __builtin_memcpy(&bits, row + i / kUnit * kQ8BlockBytes, sizeof(bits));
-    return Set(_cvtsh_ss(bits));
-  }
-  static F32 LoadAt(const std::byte* row, std::size_t i, F32 scale) {
+  static constexpr std::size_t kVectorBytes = kLanes;
+  static constexpr std::size_t kUnitBytes = kQ8BlockBytes;
+  static F32 LoadAt(const std::byte* p, const float* scale) {
     // 11 + 8 bits: the product of a half and an int8 is exact in a float.
-    return scale *
-           LoadInt8(row + i / kUnit * kQ8BlockBytes + sizeof(std::uint16_t) + i % kUnit * kLanes);
+    return Set(*scale) * LoadInt8(p);
   }
 };
+
+/// Bytes from the start of a row to its vector i.
+template <typename Kv>
+std::size_t VectorOffset(std::size_t i) {
+  return i / Kv::kUnit * Kv::kUnitBytes + i % Kv::kUnit * Kv::kVectorBytes;
+}
+/// Floats from a row's first scale to that of vector i.
+template <typename Kv>
+std::size_t ScaleOffset(std::size_t i) {
+  return i / Kv::kUnit * kPageTokens;
+}
+
+/// The scales of `count` q8_0 rows of a page as floats, and the rows (from their first value) that
+/// carry them.
+inline PageRows FindScales(const PageRows& rows, std::size_t count, std::size_t dim,
+                           float* scales) {
+  // All halves first: converting a vector of them right after its stores would wait for these.
+  std::uint16_t halves[kPageTokens * kMaxKvBlocks];
+  const std::size_t blocks = dim / kQ8Block;
+  for (std::size_t j = 0; j < count; ++j) {
+    const std::byte* d = rows.row + j * rows.row_bytes;
+#pragma GCC unroll 4
+    for (std::size_t b = 0; b < blocks; ++b) {
+      __builtin_memcpy(halves + b * kPageTokens + j, d + b * kQ8BlockBytes, sizeof(std::uint16_t));
+    }
+  }
+  for (std::size_t b = 0; b < blocks; ++b) {
+    for (std::size_t j = 0; j < count; j += kLanes) {  // the last may convert what no row has
+      Store(scales + b * kPageTokens + j, LoadHalf(halves + b * kPageTokens + j));
+    }
+  }
+  return {rows.row + sizeof(std::uint16_t), rows.row_bytes, scales};
+}
 
 /// Stores n values that are no whole vector: the store of a vector, cut to n.
 template <void (*kStore)(void*, F32)>
