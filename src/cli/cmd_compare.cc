@@ -24,6 +24,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/prompts_file.h"
+#include "cli/state_line.h"
 #include "cli/terminal.h"
 #include "cli/text_layout.h"
 #include "io/file.h"
@@ -202,7 +203,13 @@ class CompareCommand : public Command {
     if (!json_) {
       return CodeOf(ShowAnswers(comparison, messages, seed));
     }
-    const std::vector<ColumnResult> results = comparison.Run(messages, seed, nullptr);
+    StateLine states(Labels(comparison), err_, quiet_ ? nullptr : PrintToErrors(), Now());
+    const std::vector<ColumnResult> results =
+        comparison.Run(messages, seed, [&states](std::size_t column, const Event& event) {
+          states.OnEvent(column, event);
+          return true;
+        });
+    states.Erase();
     Json object = {{"prompt", prompt},
                    {"seed", seed},
                    {"together", comparison.together()},
@@ -210,6 +217,14 @@ class CompareCommand : public Command {
                    {"columns", ColumnsJson(comparison, results)}};
     WriteNow(DumpJson(object, 2), STDOUT_FILENO);
     return CodeOf(results);
+  }
+
+  static AnswerPrinter::Sink PrintToErrors() {
+    return [](std::string_view text) { WriteNow(text, STDERR_FILENO); };
+  }
+
+  static AnswerPrinter::Clock Now() {
+    return [] { return std::chrono::steady_clock::now(); };
   }
 
   static Json ColumnsJson(const Comparison& comparison, const std::vector<ColumnResult>& results) {
@@ -223,15 +238,13 @@ class CompareCommand : public Command {
   std::vector<ColumnResult> ShowAnswers(Comparison& comparison,
                                         const std::vector<Message>& messages, std::uint64_t seed) {
     const auto print = [](std::string_view text) { WriteNow(text, STDOUT_FILENO); };
-    const auto print_error = [](std::string_view text) { WriteNow(text, STDERR_FILENO); };
-    const auto now = [] { return std::chrono::steady_clock::now(); };
     ComparisonView view(Labels(comparison),
                         {.terminal = [] { return Terminal::Of(STDOUT_FILENO); },
                          .err = err_,
                          .show_reasoning = out_.interactive ? !hide_thinking_ : show_thinking_,
                          .quiet = quiet_,
                          .echo_fd = STDIN_FILENO},
-                        print, print_error, now);
+                        print, PrintToErrors(), Now());
     std::vector<ColumnResult> results =
         comparison.Run(messages, seed, [&view](std::size_t column, const Event& event) {
           view.OnEvent(column, event);

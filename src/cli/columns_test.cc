@@ -5,6 +5,7 @@
 #include "cli/comparison_view.h"
 #include "cli/fact_table.h"
 #include "cli/live_region.h"
+#include "cli/state_line.h"
 #include "cli/text_layout.h"
 
 namespace tandem {
@@ -138,6 +139,29 @@ TEST(ComparisonView, EndsAsPlainTextOnAWideTerminal) {
   const std::string text = ViewText(Plain(80), TwoResults(), {});
   EXPECT_NE(text.find("first"), std::string::npos);
   EXPECT_NE(text.find("│ [Error: too long]"), std::string::npos);
+}
+
+TEST(StateLine, TakesASilentColumnForEnded) {
+  const Terminal err = Plain(80);
+  std::string sent;
+  auto now = std::chrono::steady_clock::time_point();
+  StateLine states(
+      {"a", "b"}, err, [&sent](std::string_view text) { sent += text; }, [&now] { return now; });
+  EXPECT_EQ(states.state(0), "waiting");
+  const Event piece{.kind = Event::Kind::kAnswer, .text = "x", .done = 0, .total = 0};
+  states.OnEvent(0, piece);
+  for (int i = 0; i < 100; ++i) {
+    states.OnEvent(1, piece);
+  }
+  EXPECT_EQ(states.state(0), "");
+  EXPECT_EQ(states.state(1), "answering");
+  EXPECT_EQ(sent, "");  // not yet due
+  now += std::chrono::seconds(1);
+  states.OnEvent(1, piece);
+  EXPECT_NE(sent.find("a: done, b: answering"), std::string::npos);
+  sent.clear();
+  states.Erase();
+  EXPECT_EQ(sent, "\r\x1b[K");
 }
 
 TEST(FactTable, PutsWhatDoesNotFitBelowItsLabel) {

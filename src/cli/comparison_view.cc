@@ -12,8 +12,10 @@ namespace {
 // As often as the eye follows text, and far more rarely than tokens come.
 constexpr std::chrono::milliseconds kFrameInterval{50};
 
-std::string ReadingState(const Event& event) {
-  return event.total == 0 ? "reading" : Format("reading {} %", 100 * event.done / event.total);
+// A line of states only where no answer is seen growing: in a pipe, with a terminal for errors.
+AnswerPrinter::Sink StateSink(const ComparisonView::Options& options, AnswerPrinter::Sink err) {
+  const bool wanted = !options.quiet && !options.terminal().interactive;
+  return wanted ? std::move(err) : nullptr;
 }
 
 }  // namespace
@@ -21,11 +23,14 @@ std::string ReadingState(const Event& event) {
 ComparisonView::ComparisonView(std::vector<std::string> labels, Options options,
                                AnswerPrinter::Sink out, AnswerPrinter::Sink err,
                                AnswerPrinter::Clock clock)
-    : options_(std::move(options)), out_(std::move(out)), clock_(std::move(clock)) {
+    : options_(std::move(options)),
+      out_(std::move(out)),
+      clock_(std::move(clock)),
+      states_(labels, options_.err, StateSink(options_, err), clock_) {
   for (std::string& label : labels) {
     ColumnText column;
     column.label = std::move(label);
-    column.state = "waiting";
+    column.state = states_.state(columns_.size());
     columns_.push_back(std::move(column));
   }
   const Terminal terminal = options_.terminal();
@@ -58,19 +63,20 @@ void ComparisonView::DrawIfDue() {
 
 void ComparisonView::OnEvent(std::size_t column, const Event& event) {
   ColumnText& text = columns_[column];
+  states_.OnEvent(column, event);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    columns_[i].state = states_.state(i);
+  }
   switch (event.kind) {
     case Event::Kind::kPrefill:
-      text.state = ReadingState(event);
       break;
     case Event::Kind::kReasoning:
-      text.state = "thinking";
       text.reasoning_open = true;
       if (options_.show_reasoning) {
         text.reasoning += event.text;
       }
       break;
     case Event::Kind::kAnswer:
-      text.state = "answering";
       text.reasoning_open = false;
       text.answer += event.text;
       break;
@@ -105,6 +111,7 @@ void ComparisonView::PrintSequence(const Terminal& terminal) {
 
 void ComparisonView::Finish(const std::vector<ColumnResult>& results,
                             const std::vector<CompareColumn>& limits) {
+  states_.Erase();
   for (std::size_t i = 0; i < results.size(); ++i) {
     ColumnText& column = columns_[i];
     const ColumnResult& result = results[i];

@@ -11,6 +11,7 @@
 #include "cli/answer_printer.h"
 #include "cli/columns.h"
 #include "cli/live_region.h"
+#include "cli/state_line.h"
 #include "cli/terminal.h"
 
 namespace tandem {
@@ -46,6 +47,7 @@ class ComparisonView {
   Options options_;
   AnswerPrinter::Sink out_;
   AnswerPrinter::Clock clock_;
+  StateLine states_;
   std::unique_ptr<LiveRegion> region_;      // while columns stream side by side
   std::unique_ptr<AnswerPrinter> printer_;  // while the first column streams alone
   std::chrono::steady_clock::time_point last_draw_;
