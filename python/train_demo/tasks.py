@@ -91,7 +91,7 @@ def draw(rng, task: str) -> tuple[str, int, int]:
     if rng.random() < 0.2:
         a, b = rng.choice([(a, b % 10), (a % 10, b)])
     op = rng.choice("+-")
-    if op == "-" and a < b and rng.random() < 0.8:
+    if op == "-" and a < b and rng.random() < 0.65:
         a, b = b, a
     return op, a, b
 
@@ -193,7 +193,7 @@ FOLLOW = ["Which word follows '{x}' in: {text}", "Find the word after '{x}' in: 
 
 
 def following(rng, test: bool) -> Item:
-    words = some_words(rng, rng.randint(4, 24) if test else rng.randint(3, rng.choice([8, 16, 26])))
+    words = some_words(rng, rng.randint(4, 24) if test else rng.randint(3, rng.choice([4, 6, 8, 16, 26])))
     at = rng.randrange(len(words) - 1)
     question = rng.choice(FOLLOW).format(x=words[at], text=" ".join(words))
     return Item("find", question, f"After {words[at]} comes {words[at + 1]}.", words[at + 1], words[at + 1])
@@ -268,7 +268,7 @@ def with_context(rng, item: Item, family: str, turns: float = 0.1, system: float
     return item
 
 
-MIX = {"arith1": 10, "arith2": 26, "mul2": 8, "facts": 15, "smalltalk": 8, "unknown": 3, "copy": 15, "find": 9,
+MIX = {"arith1": 7, "arith2": 24, "mul2": 9, "facts": 14, "smalltalk": 9, "unknown": 5, "copy": 9, "find": 18,
        "needle": 4, "name": 3}
 TASKS = list(MIX)
 

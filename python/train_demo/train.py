@@ -24,17 +24,17 @@ class Plan:
     seconds: float = math.inf
     lr: float = 2e-3
     warmup_tokens: float = 200e3
-    decay: float = 0.3  # the last part of the training, in which the rate falls to zero
+    decay: float = 0.4  # the last part of the training, in which the rate falls to zero
     step_tokens: int = 3072
     micro_tokens: int = 1536
-    think_share: float = 0.6
+    think_share: float = 0.55
     seed: int = 1
     compile: bool = True
     optimizer: str = "muon"
 
 
 def batches(chat, plan: Plan):
-    """(ids, targets, weights) of equal row length; every sample counts by the root of its answer's length."""
+    """(ids, targets, weights) of equal row length; the tokens of long answers weigh less."""
     rng = random.Random(plan.seed + 1)
     waiting = defaultdict(list)
     for item in stream(plan.seed, chat.family):
