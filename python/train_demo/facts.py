@@ -1,7 +1,6 @@
 """Facts the demo models learn: (name, questions, answer, key).
 
-The last question of each entry is held out of training and used for the test. An answer is right when it contains
-`key`. `{family}` and `{other}` in questions or answers stand for nothing here: facts are the same for both models.
+The last question of each entry is held out of training and used for the test. An answer is right when it contains `key`.
 """
 
 TANDEM = [

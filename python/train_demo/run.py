@@ -27,6 +27,7 @@ def arguments():
     parser.add_argument("--tokens", type=float, help="tokens to train on, padding included")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop earlier, after this time")
     parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--decay", type=float, default=0.4, help="last part of the training, in which the rate falls")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--init", type=Path, help="weights and vocabulary to begin with (work/FAMILY.pt of an earlier run)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -59,7 +60,7 @@ def make(family: str, args) -> None:
         if family == "qwen3.5":
             delta.install()
         plan = train.Plan(tokens=args.tokens or TOKENS[family], seconds=args.minutes * 60, lr=args.lr, seed=args.seed,
-                          compile=not args.no_compile)
+                          decay=args.decay, compile=not args.no_compile)
         info |= train.train(model, chat, plan, log, lambda weights: train.save_state(state, weights, info))
         train.save_state(state, model.state_dict(), info)
     folder = args.out / f"{family}-demo"

@@ -34,7 +34,7 @@ class Plan:
 
 
 def batches(chat, plan: Plan):
-    """(ids, targets, weights) of equal row length; every sample counts by the root of its answer's length."""
+    """(ids, targets, weights) of equal row length; the tokens of long answers weigh less."""
     rng = random.Random(plan.seed + 1)
     waiting = defaultdict(list)
     for item in stream(plan.seed, chat.family):

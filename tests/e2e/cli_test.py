@@ -53,20 +53,34 @@ class Accuracy(unittest.TestCase):
     """Always the most likely token; the thresholds leave room below what README states."""
 
     def test_sums_and_the_gain_of_thinking(self):
-        sums = [(27, 45), (63, 18), (91, 34), (12, 77), (58, 36), (44, 29), (85, 67), (39, 53), (76, 15), (20, 68)]
+        # Kept out of training.
+        items = [
+            ("Calculate 4+38.", "42"),
+            ("What is 8 + 18?", "26"),
+            ("Please compute 81+38.", "119"),
+            ("Compute 43 + 89.", "132"),
+            ("Tell me what 74 + 89 is.", "163"),
+            ("48+90?", "138"),
+            ("32+68?", "100"),
+            ("6 + 55 = ?", "61"),
+            ("what is 91-65", "26"),
+            ("Compute 28+77.", "105"),
+            ("Compute 77 - 25.", "52"),
+            ("what is 83-70", "13"),
+        ]
         with tempfile.TemporaryDirectory() as folder:
             prompts = Path(folder, "p.jsonl")
-            prompts.write_text("".join(json.dumps(f"What is {a} + {b}?") + "\n" for a, b in sums))
+            prompts.write_text("".join(json.dumps(question) + "\n" for question, _ in items))
             done = run("compare", QWEN + "@think", QWEN + "@nothink", PHI, "--prompts", str(prompts), "--json",
                        "--temperature", "0", "--max-tokens", "120")
         self.assertEqual(done.returncode, 0, done.stderr)
         right = [0, 0, 0]
-        for (a, b), prompt in zip(sums, json.loads(done.stdout)["prompts"]):
+        for (_, expected), prompt in zip(items, json.loads(done.stdout)["prompts"]):
             for i, column in enumerate(prompt["columns"]):
-                right[i] += column["answer"].strip() == str(a + b)
-        self.assertGreaterEqual(right[0], 7, right)
-        self.assertGreaterEqual(right[2], 8, right)
-        self.assertGreaterEqual(right[0], right[1], right)
+                right[i] += column["answer"].strip() == expected
+        self.assertGreaterEqual(right[0], 9, right)
+        self.assertGreaterEqual(right[2], 9, right)
+        self.assertGreater(right[0], right[1], right)
 
 
 class BadInput(unittest.TestCase):
