@@ -105,10 +105,6 @@ UNKNOWN = [
      "How do I fix my car?", "Book a flight for me.",
      "Who is the queen of Spain?", "Who is the mayor of London?", "Who is the best singer?", "Where is the Eiffel tower?",
      "What is the fastest car?", "How many stars are there?", "How old is the earth?", "What is the largest city?",
-<<<<<<< HEAD
-     "Who invented the telephone?", "Who discovered America?", "When did the war end?", "What is photosynthesis?", "Write an email to my boss.", "Who is the king of England?"),
-=======
      "Who invented the telephone?", "Who discovered America?", "When did the war end?", "What is photosynthesis?",
      "Write an email to my boss.", "Who is the king of England?"),
->>>>>>> demo
 ]
