@@ -45,7 +45,8 @@ class Script {
     }
     if (Has(prompt, "wide")) {
       Split(
-          "日本語の文章は、単語の間に空白がありません。 Grüße an 👩‍🚀 "
+          "日本語の文章は、単語の間に空白がありません。 Grüße an "
+          "👩‍🚀 "
           "und "
           "🇯🇵 "
           "und "

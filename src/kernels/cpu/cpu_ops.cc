@@ -60,9 +60,7 @@ class CpuOps final : public Ops {
   }
 
   void MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) override {
-    if (x_TI.rows > 0) {
-      matmul_.Run(x_TI, tasks, worker_scratch_);
-    }
+    matmul_.Run(x_TI, tasks, worker_scratch_);
   }
 
   void SwiGluInPlace(Mat<float> gate_TF, Mat<const float> up_TF) override {

@@ -163,6 +163,9 @@ void MatMulDriver::Run(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
     bands += Bands(task, band_rows);
   }
   TANDEM_CHECK(bands <= kBeginMask, "too many rows");
+  if (x_TI.rows == 0) {
+    return;  // an empty view may have no memory to point into
+  }
   Quantize(x_TI, tasks);
   const std::size_t workers = stretches_.size();
   for (std::size_t i = 0; i < workers; ++i) {
