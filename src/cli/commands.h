@@ -14,6 +14,7 @@ std::unique_ptr<Command> AddLogits(CLI::App& tandem);
 std::unique_ptr<Command> AddRender(CLI::App& tandem);
 std::unique_ptr<Command> AddRun(CLI::App& tandem);
 std::unique_ptr<Command> AddShow(CLI::App& tandem);
+std::unique_ptr<Command> AddBench(CLI::App& tandem);
 std::unique_ptr<Command> AddTokenize(CLI::App& tandem);
 std::unique_ptr<Command> AddVersion(CLI::App& tandem);
 

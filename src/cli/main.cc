@@ -29,6 +29,7 @@ constexpr AddCommand kCommands[] = {
     &AddRun,
     &AddCompare,
     &AddShow,
+    &AddBench,
     &AddConvert,
     &AddTokenize,
     &AddDetokenize,

@@ -164,6 +164,11 @@ struct KernelTable {
   void (*attention)(const AttentionTask& task);
   void (*delta)(const DeltaTask& task);
   void (*conv_silu)(const ConvTask& task);
+
+  /// For measuring the machine: reads n bytes (a multiple of 512) as fast as memory gives them.
+  void (*read_bytes)(const void* p, std::size_t n);
+  /// Multiplies int8 vectors in registers; returns the multiplications and additions done.
+  std::size_t (*int8_dot_rounds)(std::size_t rounds);
 };
 
 /// Complete; every later step replaces only what it speeds up.

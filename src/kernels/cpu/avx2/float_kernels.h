@@ -10,5 +10,6 @@ void InstallAttentionAvx2(KernelTable* table);
 void InstallDeltaAvx2(KernelTable* table);
 void InstallConvAvx2(KernelTable* table);
 void InstallFloatMatMulsAvx2(KernelTable* table);
+void InstallLimitsAvx2(KernelTable* table);
 
 }  // namespace tandem::cpu

@@ -16,6 +16,7 @@ void InstallAvx2(KernelTable* table) {
   InstallDeltaAvx2(table);
   InstallConvAvx2(table);
   InstallFloatMatMulsAvx2(table);
+  InstallLimitsAvx2(table);
 }
 
 }  // namespace tandem::cpu

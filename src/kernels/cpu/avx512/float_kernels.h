@@ -10,5 +10,6 @@ void InstallAttentionAvx512(KernelTable* table);
 void InstallDeltaAvx512(KernelTable* table);
 void InstallConvAvx512(KernelTable* table);
 void InstallFloatMatMulsAvx512(KernelTable* table);
+void InstallLimitsAvx512(KernelTable* table);
 
 }  // namespace tandem::cpu

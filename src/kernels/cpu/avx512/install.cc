@@ -14,6 +14,7 @@ void InstallAvx512Vnni(KernelTable* table) {
   InstallDeltaAvx512(table);
   InstallConvAvx512(table);
   InstallFloatMatMulsAvx512(table);
+  InstallLimitsAvx512(table);
 }
 
 }  // namespace tandem::cpu

@@ -316,6 +316,32 @@ void ConvSilu(const ConvTask& task) {
   }
 }
 
+void ReadBytes(const void* p, std::size_t n) {
+  const auto* words = static_cast<const std::uint64_t*>(p);
+  std::uint64_t sums[4] = {};
+  for (std::size_t i = 0; i < n / sizeof(std::uint64_t); i += 4) {
+    for (std::size_t chain = 0; chain < 4; ++chain) {
+      sums[chain] ^= words[i + chain];
+    }
+  }
+  __asm__ volatile("" ::"r"(sums) : "memory");
+}
+
+std::size_t Int8DotRounds(std::size_t rounds) {
+  constexpr std::size_t kLength = 32;
+  std::int8_t w[kLength] = {3};
+  std::int8_t x[kLength] = {5};
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < rounds; ++i) {
+    __asm__ volatile("" ::"r"(w), "r"(x) : "memory");  // every round anew
+    for (std::size_t j = 0; j < kLength; ++j) {
+      sum += w[j] * x[j];
+    }
+  }
+  __asm__ volatile("" ::"r"(sum));
+  return rounds * kLength * 2;
+}
+
 }  // namespace
 
 void InstallScalar(KernelTable* table) {
@@ -336,6 +362,8 @@ void InstallScalar(KernelTable* table) {
   table->attention = &Attention;
   table->delta = &Delta;
   table->conv_silu = &ConvSilu;
+  table->read_bytes = &ReadBytes;
+  table->int8_dot_rounds = &Int8DotRounds;
 }
 
 }  // namespace tandem::cpu
