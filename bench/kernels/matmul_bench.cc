@@ -2,8 +2,11 @@
 // sets the pace, and operations per second for many.
 //   matmul_bench --benchmark_filter=Q4_K.*amx
 
+#include <sys/mman.h>
+
 #include <cstring>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,17 +33,21 @@ struct Shape {
 // Copies of one weight take turns, so that none is in a cache when its turn comes.
 constexpr std::size_t kWeightBytes = std::size_t{1} << 30;
 
-/// One buffer for all benchmarks: filling a gigabyte takes longer than measuring.
-const std::vector<std::byte>& RandomBytes() {
-  static const std::vector<std::byte> bytes = [] {
-    std::vector<std::byte> out(kWeightBytes);
+/// One buffer for all benchmarks: filling a gigabyte takes longer than measuring. In huge pages, as
+/// files lie in the page cache once they were read from disk.
+std::span<const std::byte> RandomBytes() {
+  static const std::span<const std::byte> bytes = [] {
+    void* memory =
+        ::mmap(nullptr, kWeightBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)::madvise(memory, kWeightBytes, MADV_HUGEPAGE);
+    const std::span<std::byte> out(static_cast<std::byte*>(memory), kWeightBytes);
     std::mt19937_64 rng(1);
     for (std::size_t i = 0; i + 8 <= out.size(); i += 8) {
       // Exponents of halves stay finite wherever a scale may lie.
       const std::uint64_t v = rng() & 0xBFBFBFBFBFBFBFBFULL;
       std::memcpy(out.data() + i, &v, sizeof(v));
     }
-    return out;
+    return std::span<const std::byte>(out);
   }();
   return bytes;
 }
@@ -88,7 +95,7 @@ void RunShape(benchmark::State& state, const Shape& shape) {
 
 /// The limit: plain reads of the same buffer.
 void ReadMemory(benchmark::State& state, std::size_t threads) {
-  const std::vector<std::byte>& bytes = RandomBytes();
+  const std::span<const std::byte> bytes = RandomBytes();
   ThreadPool pool(threads);
   constexpr std::size_t kPart = std::size_t{1} << 20;
   std::vector<std::uint64_t> sums(bytes.size() / kPart);

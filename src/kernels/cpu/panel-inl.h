@@ -318,6 +318,7 @@ struct Header {
   /// One word pair per two sub-blocks.
   static constexpr std::size_t kPairs = Format::kSubs / 2;
 
+  Header() = default;
   explicit Header(const typename Format::Panel& panel) : d(panel.d), min_d(panel.min_d) {
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < kPairs; ++i) {

@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/amx/tiles-inl.h"
 #include "kernels/cpu/avx512/dot-inl.h"
+#include "kernels/cpu/avx512/rows-inl.h"
 #include "kernels/cpu/matmul-inl.h"
 
 namespace tandem::cpu {
@@ -90,6 +91,21 @@ void InstallSuper(KernelTable* table) {
   table->matmul[Format::kType] = {Activation::kQ8K, &Run<SuperKernel<Format>, SuperTiles<Format>>};
 }
 
+/// Tiles pay from here on where rows are read as they lie for fewer tokens.
+template <typename RowKernel>
+void RunRowsOrTiles(const MatMulArgs& args) {
+  if (FewTokens(args)) {
+    RunRows<RowKernel>(args);
+  } else {
+    RunTiles<SuperTiles<typename RowKernel::Base>>(args);
+  }
+}
+
+template <typename RowKernel>
+void InstallRows(KernelTable* table) {
+  table->matmul[RowKernel::kType] = {Activation::kQ8K, &RunRowsOrTiles<RowKernel>};
+}
+
 template <typename Format>
 void Install32(KernelTable* table) {
   table->matmul[Format::kType] = {Activation::kQ8_0, &Run<Kernel32<Format>, Tiles32<Format>>};
@@ -106,9 +122,9 @@ void InstallAmxMatMul(KernelTable* table) {
   Install32<FormatIQ4NL>(table);
   InstallSuper<FormatQ2K>(table);
   InstallSuper<FormatQ3K>(table);
-  InstallSuper<FormatQ4K>(table);
-  InstallSuper<FormatQ5K>(table);
-  InstallSuper<FormatQ6K>(table);
+  InstallRows<RowsQ4K>(table);
+  InstallRows<RowsQ5K>(table);
+  InstallRows<RowsQ6K>(table);
   InstallSuper<FormatIQ4XS>(table);
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/cpu/avx512/matmul.h"
 
 #include "kernels/cpu/avx512/dot-inl.h"
+#include "kernels/cpu/avx512/rows-inl.h"
 #include "kernels/cpu/matmul-inl.h"
 
 namespace tandem::cpu {
@@ -9,6 +10,21 @@ namespace {
 template <typename Kernel>
 void Install(Activation activation, KernelTable* table) {
   table->matmul[Kernel::kType] = {activation, &RunMatMul<Kernel>};
+}
+
+template <typename RowKernel, typename Kernel>
+void RunAny(const MatMulArgs& args) {
+  if (FewTokens(args)) {
+    RunRows<RowKernel>(args);
+  } else {
+    RunMatMul<Kernel>(args);
+  }
+}
+
+template <typename RowKernel>
+void InstallRows(KernelTable* table) {
+  using Kernel = SuperKernel<typename RowKernel::Base>;
+  table->matmul[Kernel::kType] = {Activation::kQ8K, &RunAny<RowKernel, Kernel>};
 }
 
 }  // namespace
@@ -22,9 +38,9 @@ void InstallAvx512MatMul(KernelTable* table) {
   Install<Kernel32<FormatIQ4NL>>(Activation::kQ8_0, table);
   Install<SuperKernel<FormatQ2K>>(Activation::kQ8K, table);
   Install<SuperKernel<FormatQ3K>>(Activation::kQ8K, table);
-  Install<SuperKernel<FormatQ4K>>(Activation::kQ8K, table);
-  Install<SuperKernel<FormatQ5K>>(Activation::kQ8K, table);
-  Install<SuperKernel<FormatQ6K>>(Activation::kQ8K, table);
+  InstallRows<RowsQ4K>(table);
+  InstallRows<RowsQ5K>(table);
+  InstallRows<RowsQ6K>(table);
   Install<SuperKernel<FormatIQ4XS>>(Activation::kQ8K, table);
 }
 
