@@ -183,7 +183,7 @@ struct RowsQ6K : FormatQ6K {
 constexpr std::size_t kStreams = 4;
 constexpr std::size_t kStreamRows = kLanes / kStreams;
 /// Bytes between a fetch and its use.
-constexpr std::size_t kFetchBytes = 1024;
+constexpr std::size_t kFetchBytes = 1536;
 
 template <typename Format, std::size_t kTokens>
 struct RowScratch {
