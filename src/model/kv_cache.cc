@@ -1,5 +1,7 @@
 #include "model/kv_cache.h"
 
+#include <sys/mman.h>
+
 #include <cstring>
 #include <new>
 
@@ -8,13 +10,19 @@
 namespace tandem {
 namespace {
 
-constexpr std::align_val_t kPageAlignment{4096};
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+// Cache pages as large as huge pages lie on those where the system has some: long contexts are read
+// in full for every token.
+std::align_val_t Alignment(const KvLayout& layout) {
+  return std::align_val_t{layout.page_bytes() >= kHugePage ? kHugePage : 4096};
+}
 
 }  // namespace
 
 KvPool::~KvPool() {
   for (std::byte* page : pages_) {
-    ::operator delete(page, kPageAlignment);
+    ::operator delete(page, Alignment(layout_));
   }
 }
 
@@ -25,14 +33,19 @@ Result<KvPool::PageId> KvPool::Allocate() {
     references_[page] = 1;
     return page;
   }
-  auto* memory =
-      static_cast<std::byte*>(::operator new(layout_.page_bytes(), kPageAlignment, std::nothrow));
+  auto* memory = static_cast<std::byte*>(
+      ::operator new(layout_.page_bytes(), Alignment(layout_), std::nothrow));
   if (memory == nullptr) {
     return Status(StatusCode::kOutOfMemory,
                   Format("no memory for {} more tokens of key-value cache ({}; {} are in use)",
                          kKvPageTokens, FormatBytes(static_cast<double>(layout_.page_bytes())),
                          FormatBytes(static_cast<double>(allocated_bytes()))));
   }
+#ifdef MADV_HUGEPAGE
+  if (layout_.page_bytes() >= kHugePage) {
+    (void)::madvise(memory, layout_.page_bytes(), MADV_HUGEPAGE);  // a hint
+  }
+#endif
   pages_.push_back(memory);
   references_.push_back(1);
   return static_cast<PageId>(pages_.size() - 1);
