@@ -30,6 +30,8 @@ constexpr AddCommand kCommands[] = {
     &AddCompare,
     &AddShow,
     &AddBench,
+    &AddPerplexity,
+    &AddKl,
     &AddConvert,
     &AddTokenize,
     &AddDetokenize,
