@@ -233,6 +233,7 @@ constexpr Builtin kFilters[] = {
     {"tojson", "[ensure_ascii] [indent] [separators] [sort_keys]", ToJsonFilter},
     {"urlencode", "", UrlEncode},
     {"urlize", "*", NotHere},
+    {"wordwrap", "*", NotHere},
     {"xmlattr", "[autospace]", XmlAttr},
 };
 
