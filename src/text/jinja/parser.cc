@@ -27,7 +27,8 @@ Raised Parser::Nesting::Check() const {
 }
 
 Token Parser::Take() {
-  Token token = tokens_[at_];
+  const bool last = at_ + 1 == tokens_.size();
+  Token token = last ? tokens_[at_] : std::move(tokens_[at_]);  // nobody looks back
   at_ = std::min(at_ + 1, tokens_.size() - 1);
   return token;
 }
