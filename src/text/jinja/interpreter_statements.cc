@@ -1,3 +1,4 @@
+#include "base/format.h"
 #include "text/jinja/globals.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/interpreter_scope.h"
@@ -184,7 +185,7 @@ Raised Interpreter::Assign(const Expr& target, Value value) {
   if (target.kind == ExprKind::kNamespaceTarget) {
     const Value space = Lookup(target.id);
     if (!IsNamespace(space)) {
-      return TypeError("'" + space.TypeName() + "' object does not support item assignment");
+      return TypeError(Format("'{}' object does not support item assignment", space.TypeName()));
     }
     static_cast<NamespaceObject&>(space.AsObject()).Set(target.attribute, std::move(value));
     return {};
@@ -239,7 +240,7 @@ Outcome<Interpreter::Flow> Interpreter::ExecuteFilterBlock(const Stmt& stmt) {
   }
   TANDEM_ASSIGN_OR_RETURN(value, EvaluateFilter(*stmt.expressions[0], &value));
   if (!value.string()) {
-    return TypeError("expected str instance, " + value.TypeName() + " found");
+    return TypeError(Format("expected str instance, {} found", value.TypeName()));
   }
   TANDEM_RETURN_IF_ERROR(Write(value));
   return Flow::kNext;
@@ -290,13 +291,14 @@ Outcome<Interpreter::Flow> Interpreter::ExecuteAutoescape(const Stmt& stmt) {
 // around it.
 Raised Interpreter::ExecuteBlock(const Stmt& stmt) {
   if (stmt.required) {
-    return Raised("TemplateRuntimeError", "Required block '" + stmt.name + "' not found");
+    return Raised("TemplateRuntimeError", Format("Required block '{}' not found", stmt.name));
   }
   ScopeGuard guard(*this, stmt.scoped ? scope_ : root_);
   guard.scope().isolated = true;
   guard.Hide(stmt.bodies[0].unset);
   guard.scope().Set(
-      kSuper, Value::Undefined({.hint = "there is no parent block called '" + stmt.name + "'."}));
+      kSuper,
+      Value::Undefined({.hint = Format("there is no parent block called '{}'.", stmt.name)}));
   TANDEM_ASSIGN_OR_RETURN(const Flow flow, Execute(stmt.bodies[0].statements));
   static_cast<void>(flow);
   return {};
