@@ -12,8 +12,8 @@
 
 namespace {
 
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): operator new has no other
-// place
+// Operator new has no other place for it.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): see above.
 std::atomic<std::size_t> allocations{0};
 
 void* Allocate(std::size_t size, std::size_t alignment) {
