@@ -60,8 +60,8 @@ inline Status OkStatus() {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  // NOLINTNEXTLINE(google-explicit-constructor): `return value;` and `return status;` are the point
-  // of the type.
+  // `return value;` and `return status;` are the point of the type.
+  // NOLINTNEXTLINE(google-explicit-constructor): see above.
   Result(T value) : value_(std::move(value)) {}
   // NOLINTNEXTLINE(google-explicit-constructor): as above.
   Result(Status status) : status_(std::move(status)) {

@@ -179,6 +179,9 @@ class Session {
   ~Session();
 
   void Add(Message message);
+  /// Takes the last message back, for instance one that could not be answered. What the model has
+  /// read is kept as far as the next turn repeats it. There must be a message.
+  void RemoveLast();
   const std::vector<Message>& messages() const;
   /// Forgets the conversation.
   void Clear();

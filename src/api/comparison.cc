@@ -51,6 +51,9 @@ std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, 
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     ColumnResult& result = results.emplace_back();
     result.facts = ToFacts(impl_->run->opened(i));
+    if (!outcomes[i].isa.empty()) {
+      result.facts.isa = outcomes[i].isa;
+    }
     result.error = outcomes[i].error;
     if (result.error.ok()) {
       result.answer = ToAnswer(std::move(outcomes[i].turn), outcomes[i].memory_bytes);

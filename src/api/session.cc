@@ -3,6 +3,7 @@
 
 #include "api/convert_types.h"
 #include "api/model_impl.h"
+#include "base/check.h"
 
 namespace tandem {
 
@@ -34,6 +35,10 @@ Session::~Session() {
 
 void Session::Add(Message message) {
   impl_->messages.push_back(std::move(message));
+}
+void Session::RemoveLast() {
+  TANDEM_CHECK(!impl_->messages.empty(), "a conversation without messages has no last one");
+  impl_->messages.pop_back();
 }
 const std::vector<Message>& Session::messages() const {
   return impl_->messages;

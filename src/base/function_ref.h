@@ -15,8 +15,8 @@ template <typename R, typename... Args>
 class FunctionRef<R(Args...)> {
  public:
   template <typename F, typename = std::enable_if_t<!std::is_same_v<std::decay_t<F>, FunctionRef>>>
-  // NOLINTNEXTLINE(google-explicit-constructor): passing a lambda where a FunctionRef is taken is
-  // its purpose.
+  // Passing a lambda where a FunctionRef is taken is its purpose.
+  // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload): see above.
   FunctionRef(F&& f)
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
         call_([](void* object, Args... args) -> R {

@@ -101,11 +101,13 @@ Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
     cancelled_ = !on_event_(event) || cancelled_;
   };
   request_.on_reread = [this](std::size_t tokens) {
+    // Still the factors that were left behind. Back to the short ones goes a conversation that was
+    // cut, as when an earlier message was changed.
+    const bool shorter = live_.state().long_factors;
     std::string note = Format(
-        "The conversation is now longer than the length up to which this model reads with its "
-        "short rotary factors; "
-        "its {} tokens are read again with the long ones.",
-        tokens);
+        "The conversation is now {} than the length up to which this model reads with its "
+        "short rotary factors; its {} tokens are read again with the {} ones.",
+        shorter ? "no longer" : "longer", tokens, shorter ? "short" : "long");
     Emit(TurnEvent::Kind::kNote, note);
     result_.notes.push_back(std::move(note));
   };

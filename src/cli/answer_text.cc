@@ -1,5 +1,7 @@
 #include "cli/answer_text.h"
 
+#include <cmath>
+
 #include "base/format.h"
 #include "cli/numbers.h"
 
@@ -19,10 +21,14 @@ Json FiguresJson(const Figures& f) {
           {"memory_bytes", f.memory_bytes}};
 }
 
-// The shortest decimal that gives the same float: 0.6, not 0.6000000238418579.
+// The shortest decimal that gives the same float: 0.6, not 0.6000000238418579. JSON has no
+// infinity: a bias that forbids a token is the text "-inf", as --logit-bias takes it.
 Json FloatJson(const std::optional<float>& value) {
   if (!value.has_value()) {
     return {};
+  }
+  if (std::isinf(*value)) {
+    return *value < 0 ? "-inf" : "inf";
   }
   const Json number = Json::parse(Format("{}", *value), nullptr, false);
   return number.is_number() ? number : Json();
@@ -31,7 +37,7 @@ Json FloatJson(const std::optional<float>& value) {
 Json SamplingJson(const Sampling& s) {
   Json bias = Json::object();
   for (const auto& [id, value] : s.logit_bias) {
-    bias[std::to_string(id)] = value;
+    bias[std::to_string(id)] = FloatJson(value);
   }
   return {{"temperature", FloatJson(s.temperature)},
           {"top_k", s.top_k.value_or(0)},

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/input_text.h"
 #include "cli/inspection.h"
+#include "cli/model_options.h"
 #include "compare/opened_model.h"
 #include "io/file.h"
 #include "io/npy.h"
@@ -99,22 +100,27 @@ class LogitsCommand : public Command {
         app.add_option("--messages", o.messages, "JSON file of messages, rendered by the template");
     ids->excludes(prompt)->excludes(messages);
     prompt->excludes(messages);
-    app.add_option("--think", o.think, "true or false: force thinking on or off")->needs(messages);
-    app.add_option("--ctx", o.open.context_tokens, "Longest context in tokens");
+    app.add_option("--think", o.think, "true or false: force thinking on or off")
+        ->needs(messages)
+        ->check(CLI::IsMember({"true", "false"}));
+    app.add_option("--ctx", o.open.context_tokens, "Longest context in tokens")
+        ->check(&RefuseNegative);
     app.add_option("--ubatch", o.ubatch, "Rows per step; 1 takes the decode path")
         ->check(CLI::Range(1, 4096));
     app.add_option("--threads", o.open.threads, "Threads (default: physical cores)")
         ->check(CLI::Range(1, 1024));
-    app.add_option("--isa", o.open.isa, "Instruction set: auto, scalar, avx2, avx512vnni, amx");
-    app.add_option("--kv", o.open.kv, "Cache format: f32, f16, bf16, q8_0");
+    app.add_option("--isa", o.open.isa, "Instruction set: auto, scalar, avx2, avx512vnni, amx")
+        ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512vnni", "amx"}));
+    app.add_option("--kv", o.open.kv, "Cache format: f32, f16, bf16, q8_0")
+        ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
     app.add_option("--rows", o.rows, "Positions to write: all, last, or a list such as 0,5,9");
     app.add_option("--hidden", o.hidden,
                    "Write [layers + 1, n, width] hidden states to this .npy file");
-    CLI::Option* greedy =
-        app.add_option("--greedy", o.greedy, "Then generate N most likely tokens");
+    CLI::Option* greedy = app.add_option("--greedy", o.greedy, "Then generate N most likely tokens")
+                              ->check(&RefuseNegative);
     app.add_option("--ban-from", o.ban_from, "Generate only ids below this one")
         ->needs(greedy)
-        ->check(CLI::PositiveNumber);
+        ->check(&RefuseNegative);
     app.add_option("-o,--output", o.output, "The .npy file of logits, float32 [rows, vocabulary]")
         ->required();
   }

@@ -40,7 +40,8 @@ class RenderCommand : public Command {
     app.add_option("--messages", messages_,
                    "JSON file: a list of messages, or {\"messages\":.., \"tools\":..}");
     app.add_option("--vars", vars_, "JSON file: an object with all the template's variables");
-    app.add_option("--think", think_, "true or false: force thinking on or off");
+    app.add_option("--think", think_, "true or false: force thinking on or off")
+        ->check(CLI::IsMember({"true", "false"}));
     app.add_option("--now", now_, "The time that strftime_now sees, ISO 8601");
   }
 

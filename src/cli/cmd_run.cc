@@ -98,17 +98,14 @@ class RunCommand : public Command {
 
   Result<ExitCode> Chat(const Model& model, Session& session, InterruptGuard& interrupt) {
     const auto answer = [&](const std::string& message) {
-      const std::vector<Message> before = session.messages();
       session.Add({.role = "user", .content = message, .reasoning = ""});
       const Result<Answer> result = Generate(model, session);
       WriteNow("\n", STDOUT_FILENO);
       if (!result.ok()) {
         PrintError(result.status().message());
-        // The message that could not be answered must not stay in the conversation.
-        session.Clear();
-        for (const Message& earlier : before) {
-          session.Add(earlier);
-        }
+        // A message that could not be answered must not stay in the conversation; what was read
+        // before it stays.
+        session.RemoveLast();
       }
     };
     const auto clear = [&] {

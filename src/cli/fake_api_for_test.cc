@@ -208,6 +208,9 @@ Session::~Session() = default;
 void Session::Add(Message message) {
   impl_->messages.push_back(std::move(message));
 }
+void Session::RemoveLast() {
+  impl_->messages.pop_back();
+}
 const std::vector<Message>& Session::messages() const {
   return impl_->messages;
 }

@@ -69,47 +69,60 @@ constexpr Setting kSettings[] = {
 void AddOpenOptions(CLI::App& app, OpenOptions& open) {
   app.add_option("--ctx", open.context_tokens,
                  "Longest conversation in tokens; default: what the model allows and memory holds")
-      ->option_text(" N");
+      ->option_text(" N")
+      ->check(&RefuseNegative);
   app.add_option("--threads", open.threads, "Default: the physical cores that may be used")
-      ->option_text(" N");
-  app.add_option("--isa", open.isa, "auto, scalar, avx2, avx512vnni or amx")->option_text(" NAME");
+      ->option_text(" N")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--isa", open.isa, "auto, scalar, avx2, avx512vnni or amx")
+      ->option_text(" NAME")
+      ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512vnni", "amx"}));
   app.add_option("--kv", open.kv, "Format of cached keys and values: f16, f32, bf16 or q8_0")
-      ->option_text(" TYPE");
+      ->option_text(" TYPE")
+      ->check(CLI::IsMember({"f16", "f32", "bf16", "q8_0"}));
 }
 
 void AddSamplingOptions(CLI::App& app, Sampling& s) {
   const auto add = [&app](const char* name, auto& value, const char* text) {
-    app.add_option(name, value, text)->option_text(" X")->group("Sampling");
+    return app.add_option(name, value, text)->option_text(" X")->group("Sampling");
   };
-  add("--temperature", s.temperature, "0: always the most likely token");
-  add("--top-k", s.top_k, "Only the K most likely tokens; 0: all");
-  add("--top-p", s.top_p, "Only the most likely tokens that make up this share");
-  add("--min-p", s.min_p, "Only tokens at least this likely, compared to the likeliest");
-  add("--typical-p", s.typical_p, "Only the most typical tokens that make up this share");
-  add("--repetition-penalty", s.repetition_penalty, "Over prompt and answer; 1: none");
+  const CLI::Range share(0.0, 1.0);
+  add("--temperature", s.temperature, "0: always the most likely token")->check(&RefuseNegative);
+  add("--top-k", s.top_k, "Only the K most likely tokens; 0: all")->check(&RefuseNegative);
+  add("--top-p", s.top_p, "Only the most likely tokens that make up this share")->check(share);
+  add("--min-p", s.min_p, "Only tokens at least this likely, compared to the likeliest")
+      ->check(share);
+  add("--typical-p", s.typical_p, "Only the most typical tokens that make up this share")
+      ->check(share);
+  add("--repetition-penalty", s.repetition_penalty, "Over prompt and answer; 1: none")
+      ->check(&RefuseNegative);
   add("--presence-penalty", s.presence_penalty, "For tokens that the answer already has");
   add("--frequency-penalty", s.frequency_penalty, "The same, times how often it has them");
 }
 
 }  // namespace
 
+std::string RefuseNegative(const std::string& text) {
+  return text.starts_with('-') ? Format("'{}' is below 0", Printable(text)) : "";
+}
+
 void AddModelOptions(CLI::App& app, ModelOptions& options) {
   GenerateOptions& generate = options.generate;
   app.add_option("--max-tokens", generate.max_tokens,
                  "Longest answer, thinking included; default 2048, 0: until the context is full")
-      ->option_text(" N");
+      ->option_text(" N")
+      ->check(&RefuseNegative);
   app.add_option("--seed", generate.sampling.seed, "Same seed, same answer; default: a new one")
-      ->option_text(" N");
+      ->option_text(" N")
+      ->check(&RefuseNegative);
   app.add_option("--stop", generate.stop, "End the answer before this text; may be repeated")
       ->option_text(" TEXT")
       ->allow_extra_args(false);
-  app.add_flag_function(
-         "--think",
-         [&generate](std::int64_t count) {
-           generate.thinking = count > 0 ? Thinking::kOn : Thinking::kOff;
-         },
+  app.add_flag(
+         "--think", options.think,
          "Think before answering, or not with --think=false; default: as the model's template says")
-      ->option_text("[=true|false]");
+      ->option_text("[=true|false]")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   AddOpenOptions(app, options.open);
   AddSamplingOptions(app, generate.sampling);
   app.add_option("--logit-bias", options.logit_bias,
@@ -120,6 +133,13 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
 }
 
 Status FinishModelOptions(ModelOptions& options) {
+  if (options.think.has_value()) {
+    if (*options.think != "true" && *options.think != "false") {
+      return {StatusCode::kInvalidArgument,
+              Format("--think is '{}'; it takes true or false", Printable(*options.think))};
+    }
+    options.generate.thinking = *options.think == "true" ? Thinking::kOn : Thinking::kOff;
+  }
   for (const std::string& text : options.logit_bias) {
     std::int32_t id = 0;
     float bias = 0;

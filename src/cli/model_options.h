@@ -22,13 +22,19 @@ struct ModelOptions {
   OpenOptions open;
   GenerateOptions generate;
   std::vector<std::string> logit_bias;  // ID=BIAS, as given
+  std::optional<std::string> think;     // as given
 };
 
 /// Adds --ctx, --threads, --isa, --kv, --seed, --max-tokens, --think, --stop and all sampling
 /// options. `options` must outlive the parser.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
 
-/// What the parser cannot do: reads the ID=BIAS pairs. InvalidArgument names the bad one.
+/// For the parser's check(): an error text for a number with a minus sign, which the parser would
+/// wrap around where it reads an unsigned one.
+std::string RefuseNegative(const std::string& text);
+
+/// What the parser cannot do: reads --think and the ID=BIAS pairs. InvalidArgument names the bad
+/// one.
 Status FinishModelOptions(ModelOptions& options);
 
 /// Applies "NAME=VALUE", "think" or "nothink" to the options; the names are those of the long

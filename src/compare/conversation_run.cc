@@ -13,11 +13,12 @@ bool SameOpening(const ColumnSpec& a, const ColumnSpec& b) {
 
 }  // namespace
 
-Result<std::unique_ptr<ConversationRun>> ConversationRun::Open(std::vector<ColumnSpec> columns) {
+Result<std::unique_ptr<ConversationRun>> ConversationRun::Open(std::vector<ColumnSpec> columns,
+                                                               std::uint64_t available) {
   std::unique_ptr<ConversationRun> run(new ConversationRun());
   run->columns_ = std::move(columns);
   TANDEM_RETURN_IF_ERROR(run->LoadModels());
-  TANDEM_RETURN_IF_ERROR(run->PlanMemoryUse(AvailableMemory()));
+  TANDEM_RETURN_IF_ERROR(run->PlanMemoryUse(available));
   return run;
 }
 
@@ -108,6 +109,9 @@ std::vector<ColumnOutcome> ConversationRun::Run(const Conversation& conversation
   std::vector<Running> running(columns_.size());
   const auto start = [&](std::size_t i) {
     outcomes[i].error = StartColumn(i, conversation, seed, on_event, running[i]);
+    if (running[i].engine != nullptr) {
+      outcomes[i].isa = running[i].engine->ops().isa();
+    }
   };
   if (!together_) {
     for (std::size_t i = 0; i < columns_.size(); ++i) {

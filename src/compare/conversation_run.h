@@ -18,10 +18,12 @@ struct ColumnSpec {
   TurnOptions turn;
 };
 
-/// A column's answer, or why there is none, and the memory its engine and model held at the end.
+/// A column's answer, or why there is none; the instruction set its engine chose, and the memory
+/// engine and model held at the end.
 struct ColumnOutcome {
   Status error;
   TurnResult turn;
+  std::string isa;  // empty when there was no engine
   std::uint64_t memory_bytes = 0;
 };
 
@@ -33,8 +35,10 @@ using ColumnCallback = std::function<bool(std::size_t column, const TurnEvent& e
 /// Single-threaded.
 class ConversationRun {
  public:
-  /// Loads every model once. An error names the model.
-  static Result<std::unique_ptr<ConversationRun>> Open(std::vector<ColumnSpec> columns);
+  /// Loads every model once and plans their contexts within `available` bytes. An error names the
+  /// model.
+  static Result<std::unique_ptr<ConversationRun>> Open(std::vector<ColumnSpec> columns,
+                                                       std::uint64_t available = AvailableMemory());
 
   std::size_t size() const { return columns_.size(); }
   const OpenedModel& opened(std::size_t column) const { return opened_[column]; }

@@ -42,7 +42,8 @@ struct BatchSequence {
   std::span<const RowPosition> positions;   // one per row
   Mat<const float> vectors_TE;              // empty, or one row per row
   std::span<const std::size_t> logit_rows;  // rows that ask for logits, ascending
-  std::size_t rollback_rows = 0;            // the step must be undoable over its last k rows
+  std::size_t rollback_rows = 0;            // the step must be undoable over its last k rows,
+                                            // which are at most its own
 };
 
 /// Called after the embedding (index 0), after each layer but the last (index = layers done) and

@@ -345,6 +345,8 @@ void Qwen35::Forward(Ops& ops, std::span<const BatchSequence> batch, StepScratch
   const Mat<float> n_TE(s.n.data(), rows, config_.width);
   const Mat<float> mix_TE(s.mix.data(), rows, config_.width);
   for (const BatchSequence& sequence : batch) {
+    TANDEM_CHECK(sequence.rollback_rows <= sequence.ids.size(),
+                 "a step can be undone over its own rows only");
     sequence.state->PrepareRollback(sequence.rollback_rows);
   }
   ops.Embed(weights_.embed_VE, s.rows.ids, x_TE);

@@ -41,8 +41,8 @@ struct Mat {
     return Mat(data + begin, rows, count, stride);
   }
 
-  // NOLINTNEXTLINE(google-explicit-constructor): a view of mutable elements is a view of const
-  // ones.
+  // A view of mutable elements is a view of const ones.
+  // NOLINTNEXTLINE(google-explicit-constructor): see above.
   operator Mat<const T>() const requires(!std::is_const_v<T>) {
     return Mat<const T>(data, rows, cols, stride);
   }

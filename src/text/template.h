@@ -57,8 +57,8 @@ void Require(bool present);
 template <typename T>
 class [[nodiscard]] TemplateResult {
  public:
-  // NOLINTNEXTLINE(google-explicit-constructor): `return value;` and `return error;` are the point
-  // of the type.
+  // `return value;` and `return error;` are the point of the type.
+  // NOLINTNEXTLINE(google-explicit-constructor): see above.
   TemplateResult(T value) : content_(std::move(value)) {}
   // NOLINTNEXTLINE(google-explicit-constructor): as above.
   TemplateResult(TemplateError error) : content_(std::move(error)) {}

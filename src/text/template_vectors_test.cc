@@ -1,7 +1,6 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -9,6 +8,7 @@
 
 #include "tests/support/shared_data.h"
 #include "text/template.h"
+#include "text/template_for_test.h"
 
 namespace tandem::text {
 namespace {
@@ -18,25 +18,6 @@ using Json = nlohmann::ordered_json;
 std::string ReadAll(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-// 2026-11-23 09:18:00, the clock of the shared renderings.
-std::tm FixedTime() {
-  std::tm time = {};
-  time.tm_year = 126;
-  time.tm_mon = 10;
-  time.tm_mday = 23;
-  time.tm_hour = 9;
-  time.tm_min = 18;
-  time.tm_wday = 1;
-  time.tm_yday = 326;
-  return time;
-}
-
-RenderOptions FixedOptions() {
-  RenderOptions options;
-  options.now = FixedTime();
-  return options;
 }
 
 // "OUTPUT text" or "ERROR class: message".

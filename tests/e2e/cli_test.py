@@ -4,9 +4,12 @@
 usage: cli_test.py PATH/TO/tandem
 """
 import json
+import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -83,6 +86,18 @@ class Accuracy(unittest.TestCase):
         self.assertGreater(right[0], right[1], right)
 
 
+class Interrupt(unittest.TestCase):
+    def test_ctrl_c_stops_the_reading_of_a_long_prompt(self):
+        with subprocess.Popen([TANDEM, "run", PHI, "--isa", "scalar"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            process.stdin.write(b"word " * 60000)
+            process.stdin.close()
+            time.sleep(1)
+            self.assertIsNone(process.poll(), "the prompt was read too fast for this test")
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(timeout=60), 130)
+
+
 class BadInput(unittest.TestCase):
     def fails(self, code, *args, data=b""):
         done = run(*args, data=data)
@@ -110,6 +125,39 @@ class BadInput(unittest.TestCase):
 
     def test_prompt_longer_than_the_context(self):
         self.assertIn("context", self.fails(1, "run", PHI, "word " * 400, "--ctx", "64"))
+
+    def test_other_architectures_are_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "other.gguf")
+            key, value = b"general.architecture", b"gpt2"
+            path.write_bytes(b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, len(key)) + key
+                             + struct.pack("<IQ", 8, len(value)) + value)
+            self.assertIn("architecture 'gpt2'", self.fails(1, "run", str(path), "Hi"))
+
+    def test_a_tensor_past_the_end_is_named(self):
+        whole = Path(__file__).parent.parent / "data/oracle/phi-a/f32.gguf"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "cut.gguf")
+            path.write_bytes(whole.read_bytes()[:200000])
+            for command in (["run", str(path), "Hi"], ["show", str(path)], ["tokenize", str(path), "Hi"]):
+                self.assertRegex(self.fails(1, *command), "cut.gguf: tensor '.*' needs")
+            changed = bytearray(whole.read_bytes())
+            changed[30] = 0xff  # a length in the metadata
+            path.write_bytes(changed)
+            self.fails(1, "run", str(path), "Hi")
+
+    def test_a_template_error_gives_class_and_place(self):
+        with tempfile.TemporaryDirectory() as folder:
+            template, variables = Path(folder, "t.jinja"), Path(folder, "v.json")
+            template.write_text("line\n{{ raise_exception('no ' ~ x) }}")
+            variables.write_text('{"x": 1}')
+            done = run("render", "--template", str(template), "--vars", str(variables))
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertEqual(done.stderr, b"Error: TemplateError at 2:4: no 1\n")
+            template.write_text("{% if %}")
+            done = run("render", "--template", str(template), "--vars", str(variables))
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr.decode(), r"^Error: TemplateSyntaxError at 1:\d+: .*\n$")
 
     def test_usage(self):
         self.fails(2, "frobnicate")

@@ -36,6 +36,18 @@ class Usage(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("'x' is no value of --seed", err)
 
+    def test_values_out_of_range_are_wrong_usage(self):
+        for option, value in (("--threads", "-1"), ("--threads", "100000"), ("--ctx", "-1"), ("--max-tokens", "-5"),
+                              ("--seed", "-1"), ("--kv", "f64"), ("--isa", "avx9"), ("--temperature", "-1"),
+                              ("--top-p", "2"), ("--min-p", "-0.1"), ("--repetition-penalty", "-1"), ("--top-k", "-1")):
+            code, out, err = run("run", QWEN, "hi", option, value)
+            self.assertEqual((code, out), (2, ""), option)
+            self.assertIn(option, err.splitlines()[0])
+        self.assertEqual(run("run", QWEN, "hi", "--ctx", "-1")[2].splitlines()[0], "Error: --ctx: '-1' is below 0")
+        code, _, err = run("run", QWEN, "hi", "--think=maybe")
+        self.assertEqual(code, 2)
+        self.assertIn("--think is 'maybe'; it takes true or false", err)
+
     def test_every_command_has_help(self):
         for verb in ("run", "compare", "show", "bench", "perplexity", "kl", "convert",
                      "tokenize", "detokenize", "render", "logits", "version"):

@@ -28,16 +28,6 @@ struct Oracle {
   Json cases;
 };
 
-// An oracle folder from the repository, else from the shared data.
-std::optional<std::filesystem::path> FolderOf(const std::string& name) {
-  const std::filesystem::path own =
-      std::filesystem::path(TANDEM_SOURCE_DIR) / "tests/data/oracle" / name;
-  if (std::filesystem::exists(own / "f32.gguf")) {
-    return own;
-  }
-  return SharedData("oracle/" + name);
-}
-
 Oracle Load(const std::filesystem::path& folder) {
   Oracle oracle;
   oracle.file = gguf::ModelFile::Open(folder / "f32.gguf").value();
@@ -134,7 +124,7 @@ void CheckGreedy(const Oracle& oracle, const Json& item) {
 class OracleTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(OracleTest, LogitsAndGreedyTokensAreTheReferences) {
-  const auto folder = FolderOf(GetParam());
+  const auto folder = OracleFolder(GetParam());
   if (!folder) {
     GTEST_SKIP() << "shared test data 'oracle/" << GetParam() << "' is not here";
   }
@@ -162,7 +152,7 @@ std::vector<TokenId> LongestPrompt(const Oracle& oracle) {
 }
 
 TEST_P(OracleTest, AnyPiecesAndThreadsGiveTheSameBits) {
-  const auto folder = FolderOf(GetParam());
+  const auto folder = OracleFolder(GetParam());
   if (!folder) {
     GTEST_SKIP() << "shared test data 'oracle/" << GetParam() << "' is not here";
   }
@@ -182,7 +172,7 @@ TEST_P(OracleTest, AnyPiecesAndThreadsGiveTheSameBits) {
 }
 
 TEST_P(OracleTest, ForksAndNeighboursDoNotChangeASequence) {
-  const auto folder = FolderOf(GetParam());
+  const auto folder = OracleFolder(GetParam());
   if (!folder) {
     GTEST_SKIP() << "shared test data 'oracle/" << GetParam() << "' is not here";
   }
@@ -209,7 +199,7 @@ TEST_P(OracleTest, ForksAndNeighboursDoNotChangeASequence) {
 }
 
 TEST(Engine, RefusesAPromptLongerThanTheContext) {
-  const auto folder = FolderOf("phi-a");
+  const auto folder = OracleFolder("phi-a");
   ASSERT_TRUE(folder.has_value());
   const Oracle oracle = Load(*folder);
   const auto engine = NewEngine(oracle, 64);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -17,6 +18,16 @@ inline std::optional<std::filesystem::path> SharedData(std::string_view relative
       relative;
   std::error_code error;
   return std::filesystem::exists(path, error) ? std::optional(path) : std::nullopt;
+}
+
+/// The folder of an oracle checkpoint: the repository's own copy, else the shared one, else
+/// nothing.
+inline std::optional<std::filesystem::path> OracleFolder(const std::string& name) {
+  const std::filesystem::path own =
+      std::filesystem::path(TANDEM_SOURCE_DIR) / "tests/data/oracle" / name;
+  std::error_code error;
+  return std::filesystem::exists(own / "f32.gguf", error) ? std::optional(own)
+                                                          : SharedData("oracle/" + name);
 }
 
 }  // namespace tandem

@@ -126,18 +126,14 @@ Outcome<MarkedText> BraceFormatter::Field(const MarkedText& field, int depth) {
 Outcome<Value> BraceFormatter::First(std::string_view first) {
   if (first.empty() || IsIndex(first)) {
     if (first.empty() ? next_ == kUnused : automatic_) {
-      return ValueError(first.empty()
-                            ? "cannot switch from manual field specification to automatic field "
-                              "numbering"
-                            : "cannot switch from automatic field numbering to manual field "
-                              "specification");
+      return ValueError(
+          "cannot switch from manual field specification to automatic field numbering");
     }
     const std::size_t index = first.empty() ? next_++ : ToIndex(first);
     automatic_ = first.empty();
     next_ = first.empty() ? next_ : kUnused;
     if (arguments_ == nullptr || index >= arguments_->positional.size()) {
-      return Raised("IndexError",
-                    Format("Replacement index {} out of range for positional args tuple", index));
+      return Raised("IndexError", "tuple index out of range");
     }
     return arguments_->positional[index];
   }

@@ -182,6 +182,7 @@ Outcome<std::vector<DictRep::Entry>> SortedByKey(Runtime& runtime, const DictRep
   TANDEM_ASSIGN_OR_RETURN(const std::vector<Value> sorted,
                           SortedBy(runtime, std::move(pairs), keys, false));
   std::vector<DictRep::Entry> entries;
+  entries.reserve(sorted.size());
   for (const Value& pair : sorted) {
     entries.emplace_back(pair.items()[0], pair.items()[1]);
   }

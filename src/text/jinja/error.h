@@ -54,8 +54,8 @@ class [[nodiscard]] Raised {
 template <typename T>
 class [[nodiscard]] Outcome {
  public:
-  // NOLINTNEXTLINE(google-explicit-constructor): `return value;` and `return raised;` are the
-  // point of the type.
+  // `return value;` and `return raised;` are the point of the type.
+  // NOLINTNEXTLINE(google-explicit-constructor): see above.
   Outcome(T value) : value_(std::move(value)) {}
   // NOLINTNEXTLINE(google-explicit-constructor): as above.
   Outcome(Raised raised) : raised_(std::move(raised)) {

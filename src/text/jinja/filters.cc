@@ -57,8 +57,10 @@ Outcome<Value> FollowPath(Runtime& runtime, Value item, const Value& path, const
   }
   if (!path.string()) {
     TANDEM_ASSIGN_OR_RETURN(Value found, GetItem(runtime, item, path));
-    const bool replaced = found.undefined() && !fallback.missing() && !fallback.none();
-    return replaced ? fallback : std::move(found);
+    if (found.undefined() && !fallback.missing() && !fallback.none()) {
+      return fallback;
+    }
+    return found;
   }
   const std::string_view text = path.bytes();
   for (std::size_t at = 0; at <= text.size();) {

@@ -116,6 +116,9 @@ Outcome<Value> UrlEncode(Call& call) {
 }
 
 Outcome<Value> XmlAttr(Call& call) {
+  if (call.self.undefined()) {
+    return call.self.undefined_info().Fail();
+  }
   if (!call.self.dict()) {
     return Raised("AttributeError",
                   Format("'{}' object has no attribute 'items'", call.self.TypeName()));
@@ -233,6 +236,7 @@ constexpr Builtin kFilters[] = {
     {"tojson", "[ensure_ascii] [indent] [separators] [sort_keys]", ToJsonFilter},
     {"urlencode", "", UrlEncode},
     {"urlize", "*", NotHere},
+    {"wordwrap", "*", NotHere},
     {"xmlattr", "[autospace]", XmlAttr},
 };
 

@@ -120,12 +120,20 @@ Outcome<Value> Round(Call& call) {
 }
 
 Outcome<Value> FileSize(Call& call) {
+  if (!call.self.number() && !call.self.string() && !call.self.undefined()) {
+    return TypeError(Format("float() argument must be a string or a real number, not '{}'",
+                            call.self.TypeName()));
+  }
+  if (call.self.string() && !ParseDouble(call.self.bytes()).has_value()) {
+    return ValueError(
+        Format("could not convert string to float: {}", QuotedRepr(call.self.bytes())));
+  }
   TANDEM_ASSIGN_OR_RETURN(const Value real, FloatFilter(call));
   constexpr std::string_view kDecimal[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
   constexpr std::string_view kBinary[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
   const bool binary = call.Flag(0, false);
   const double base = binary ? 1024 : 1000;
-  const double bytes = real.number() ? real.AsDouble() : 0;
+  const double bytes = real.AsDouble();
   if (bytes == 1) {
     return Value::String("1 Byte", real.trusted());
   }

@@ -50,7 +50,7 @@ Value Lazily(const Value& input, std::function<Next(Runtime&, const Value&)> ste
 }
 
 // A generator that fails when it is first asked.
-Value Failing(Raised raised) {
+Value Failing(const Raised& raised) {
   return MakeGenerator([raised](Runtime& /*runtime*/) -> Next { return raised; });
 }
 

@@ -76,6 +76,9 @@ Outcome<Value> Indent(Call& call) {
   if (call.self.undefined()) {
     return call.self.undefined_info().Fail();
   }
+  if (call.self.kind() == Value::Kind::kList) {  // [] += "\n" works in Python
+    return Raised("AttributeError", "'list' object has no attribute 'splitlines'");
+  }
   if (!call.self.string()) {
     return TypeError(
         Format("unsupported operand type(s) for +=: '{}' and 'str'", call.self.TypeName()));
@@ -112,12 +115,7 @@ Outcome<Value> Indent(Call& call) {
 }
 
 Outcome<Value> Truncate(Call& call) {
-  if (call.self.undefined()) {
-    return call.self;
-  }
-  if (!call.self.string()) {
-    return TypeError(Format("object of type '{}' has no len()", call.self.TypeName()));
-  }
+  TANDEM_ASSIGN_OR_RETURN(const std::size_t own_length, LengthOf(call.runtime, call.self));
   TANDEM_ASSIGN_OR_RETURN(const Int length, call.Integer(0, 255));
   const Value end = call.Has(2) ? call[2] : Value::String("...", true);
   const bool default_leeway = !call.Has(3) || call[3].none();
@@ -131,8 +129,11 @@ Outcome<Value> Truncate(Call& call) {
                   length < end_length ? Format("expected length >= {}, got {}", end_length, length)
                                       : Format("expected leeway >= 0, got {}", leeway));
   }
-  if (static_cast<Int>(call.self.text().length) <= length + leeway) {
+  if (static_cast<Int>(own_length) <= length + leeway) {
     return call.self;
+  }
+  if (!call.self.string()) {
+    return TypeError(Format("can only concatenate {0} (not \"str\") to {0}", call.self.TypeName()));
   }
   TANDEM_ASSIGN_OR_RETURN(Value kept, Slice(call.runtime, call.self, Value(),
                                             Value::Integer(length - end_length), Value()));

@@ -73,7 +73,7 @@ class Cycler final : public Object, public std::enable_shared_from_this<Cycler> 
   Outcome<std::optional<Value>> Attribute(Runtime& runtime, std::string_view name) override;
 
   Value Take() {
-    const Value item = items_[next_];
+    Value item = items_[next_];
     next_ = (next_ + 1) % items_.size();
     return item;
   }

@@ -17,6 +17,10 @@ class SelfObject final : public Object {
   SelfObject(Interpreter& interpreter, const Program& program)
       : interpreter_(interpreter), program_(program) {}
   std::string_view TypeName() const override { return "TemplateReference"; }
+  std::string_view QualifiedTypeName() const override { return "jinja2.runtime.TemplateReference"; }
+  Outcome<MarkedText> Print(Runtime& /*runtime*/) override {
+    return MarkedText("<TemplateReference None>", true);
+  }
   Outcome<std::optional<Value>> Attribute(Runtime& runtime, std::string_view name) override;
 
  private:
@@ -148,10 +152,10 @@ Outcome<Value> Interpreter::Recurse(const Stmt& loop, Scope* scope, const Value&
                                     std::size_t depth) {
   Redirect redirect(*this);
   Scope* const outer = std::exchange(scope_, scope);
-  Raised raised = RunLoop(loop, iterable, depth);
+  const Outcome<Flow> flow = RunLoop(loop, iterable, depth);
   scope_ = outer;
-  if (!raised.ok()) {
-    return raised;
+  if (!flow.ok()) {
+    return flow.status();
   }
   return Captured(redirect.Take());
 }

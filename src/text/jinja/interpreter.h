@@ -58,8 +58,8 @@ class Interpreter {
   Outcome<Flow> ExecuteScope(const Body& body);
   Raised Output(const Expr& expr);
   Outcome<Flow> ExecuteIf(const Stmt& stmt);
-  Raised ExecuteFor(const Stmt& stmt);
-  Raised RunLoop(const Stmt& stmt, const Value& iterable, std::size_t depth);
+  Outcome<Flow> ExecuteFor(const Stmt& stmt);
+  Outcome<Flow> RunLoop(const Stmt& stmt, const Value& iterable, std::size_t depth);
   Raised ExecuteSet(const Stmt& stmt);
   Outcome<Flow> ExecuteSetBlock(const Stmt& stmt);
   Outcome<Flow> ExecuteFilterBlock(const Stmt& stmt);

@@ -179,6 +179,9 @@ Outcome<Value> Interpreter::EvaluateItem(const Expr& expr) {
 }
 
 Raised Interpreter::SpreadKeywords(const Value& mapping, Arguments& arguments) {
+  if (mapping.undefined()) {
+    return mapping.undefined_info().Fail();
+  }
   if (!mapping.dict()) {
     return TypeError(Format("argument after ** must be a mapping, not {}", mapping.TypeName()));
   }
@@ -206,7 +209,7 @@ Outcome<Arguments> Interpreter::EvaluateArguments(const CallArguments& written) 
   if (written.star != nullptr) {
     TANDEM_ASSIGN_OR_RETURN(const Value spread, Evaluate(*written.star));
     if (TryIterate(spread) == nullptr) {
-      return TypeError(Format("argument after * must be an iterable, not {}", spread.TypeName()));
+      return TypeError(Format("Value after * must be an iterable, not {}", spread.TypeName()));
     }
     TANDEM_ASSIGN_OR_RETURN(const std::vector<Value> values, Collect(runtime_, spread));
     arguments.positional.insert(arguments.positional.end(), values.begin(), values.end());

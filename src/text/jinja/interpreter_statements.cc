@@ -1,3 +1,4 @@
+#include "base/format.h"
 #include "text/jinja/globals.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/interpreter_scope.h"
@@ -7,6 +8,13 @@
 #include "text/jinja/scopes.h"
 
 namespace tandem::jinja {
+namespace {
+
+bool IsNamespace(const Value& value) {
+  return value.object() && dynamic_cast<const NamespaceObject*>(&value.AsObject()) != nullptr;
+}
+
+}  // namespace
 
 Outcome<Interpreter::Flow> Interpreter::Execute(const std::vector<StmtPtr>& statements) {
   const Runtime::Level level(runtime_);
@@ -36,8 +44,7 @@ Outcome<Interpreter::Flow> Interpreter::Execute(const Stmt& stmt) {
       }
       return Flow::kNext;
     case StmtKind::kFor:
-      TANDEM_RETURN_IF_ERROR(ExecuteFor(stmt));
-      return Flow::kNext;
+      return ExecuteFor(stmt);
     case StmtKind::kIf:
       return ExecuteIf(stmt);
     case StmtKind::kSet:
@@ -105,18 +112,22 @@ Outcome<Interpreter::Flow> Interpreter::ExecuteIf(const Stmt& stmt) {
   return Execute(stmt.bodies.back().statements);
 }
 
-Raised Interpreter::ExecuteFor(const Stmt& stmt) {
+Outcome<Interpreter::Flow> Interpreter::ExecuteFor(const Stmt& stmt) {
   TANDEM_ASSIGN_OR_RETURN(const Value iterable, Evaluate(*stmt.expressions[0]));
   if (stmt.recursive) {
     Capture(scope_);  // the loop object may be called as long as it lives
   }
-  Raised raised = RunLoop(stmt, iterable, 0);
-  raised.PlaceAt(stmt.expressions[0]->position);
-  return raised;
+  Outcome<Flow> flow = RunLoop(stmt, iterable, 0);
+  if (!flow.ok()) {
+    flow.status().PlaceAt(stmt.expressions[0]->position);
+  }
+  return flow;
 }
 
-// The loop itself; `scope_` is the one around the for statement.
-Raised Interpreter::RunLoop(const Stmt& stmt, const Value& iterable, std::size_t depth) {
+// The loop itself; `scope_` is the one around the for statement. As in jinja2 the else branch also
+// runs when every turn was left by break or continue, and what it leaves is a loop further out.
+Outcome<Interpreter::Flow> Interpreter::RunLoop(const Stmt& stmt, const Value& iterable,
+                                                std::size_t depth) {
   const Runtime::Level level(runtime_);
   TANDEM_RETURN_IF_ERROR(level.Check());
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<Iterator> iterator, Iterate(iterable));
@@ -130,14 +141,13 @@ Raised Interpreter::RunLoop(const Stmt& stmt, const Value& iterable, std::size_t
     ~Closer() { loop.Close(); }
   };
   const Closer closer{*loop};
-  bool any = false;
+  bool completed_any = false;
   while (true) {
     TANDEM_RETURN_IF_ERROR(runtime_.Charge(1));
     TANDEM_ASSIGN_OR_RETURN(std::optional<Value> item, loop->Advance(runtime_));
     if (!item.has_value()) {
       break;
     }
-    any = true;
     ScopeGuard guard(*this, scope_);
     guard.Hide(stmt.bodies[0].unset);
     guard.scope().Set(kLoop, Value::Of(loop));
@@ -146,19 +156,17 @@ Raised Interpreter::RunLoop(const Stmt& stmt, const Value& iterable, std::size_t
     if (flow == Flow::kBreak) {
       break;
     }
+    completed_any = completed_any || flow == Flow::kNext;
   }
-  if (!any && !stmt.bodies[1].statements.empty()) {
-    TANDEM_ASSIGN_OR_RETURN(const Flow flow, ExecuteScope(stmt.bodies[1]));
-    static_cast<void>(flow);
-  }
-  return {};
+  return completed_any || stmt.bodies[1].statements.empty() ? Outcome<Flow>(Flow::kNext)
+                                                            : ExecuteScope(stmt.bodies[1]);
 }
 
 // jinja2 looks at all namespaces of a target before it evaluates the value.
 Raised Interpreter::CheckNamespaces(const Expr& target) {
   if (target.kind == ExprKind::kNamespaceTarget) {
     const Value value = Lookup(target.id);
-    if (!value.object() || value.AsObject().TypeName() != "Namespace") {
+    if (!IsNamespace(value)) {
       return Raised("TemplateRuntimeError", "cannot assign attribute on non-namespace object",
                     target.position);
     }
@@ -176,9 +184,10 @@ Raised Interpreter::Assign(const Expr& target, Value value) {
   }
   if (target.kind == ExprKind::kNamespaceTarget) {
     const Value space = Lookup(target.id);
-    if (space.object()) {
-      static_cast<NamespaceObject&>(space.AsObject()).Set(target.attribute, std::move(value));
+    if (!IsNamespace(space)) {
+      return TypeError(Format("'{}' object does not support item assignment", space.TypeName()));
     }
+    static_cast<NamespaceObject&>(space.AsObject()).Set(target.attribute, std::move(value));
     return {};
   }
   Outcome<std::vector<Value>> items = Unpack(runtime_, value, target.children.size());
@@ -213,7 +222,6 @@ Outcome<Interpreter::Flow> Interpreter::ExecuteSetBlock(const Stmt& stmt) {
       TANDEM_ASSIGN_OR_RETURN(value, EvaluateFilter(*stmt.expressions[0], &value));
     }
   }
-  TANDEM_RETURN_IF_ERROR(CheckNamespaces(*stmt.target));
   TANDEM_RETURN_IF_ERROR(Assign(*stmt.target, std::move(value)));
   return Flow::kNext;
 }
@@ -231,7 +239,9 @@ Outcome<Interpreter::Flow> Interpreter::ExecuteFilterBlock(const Stmt& stmt) {
     TANDEM_ASSIGN_OR_RETURN(value, Captured(redirect.Take()));
   }
   TANDEM_ASSIGN_OR_RETURN(value, EvaluateFilter(*stmt.expressions[0], &value));
-  TANDEM_ASSIGN_OR_RETURN(value, SoftString(runtime_, value));
+  if (!value.string()) {
+    return TypeError(Format("expected str instance, {} found", value.TypeName()));
+  }
   TANDEM_RETURN_IF_ERROR(Write(value));
   return Flow::kNext;
 }
@@ -281,13 +291,14 @@ Outcome<Interpreter::Flow> Interpreter::ExecuteAutoescape(const Stmt& stmt) {
 // around it.
 Raised Interpreter::ExecuteBlock(const Stmt& stmt) {
   if (stmt.required) {
-    return Raised("TemplateRuntimeError", "Required block '" + stmt.name + "' not found");
+    return Raised("TemplateRuntimeError", Format("Required block '{}' not found", stmt.name));
   }
   ScopeGuard guard(*this, stmt.scoped ? scope_ : root_);
   guard.scope().isolated = true;
   guard.Hide(stmt.bodies[0].unset);
   guard.scope().Set(
-      kSuper, Value::Undefined({.hint = "there is no parent block called '" + stmt.name + "'."}));
+      kSuper,
+      Value::Undefined({.hint = Format("there is no parent block called '{}'.", stmt.name)}));
   TANDEM_ASSIGN_OR_RETURN(const Flow flow, Execute(stmt.bodies[0].statements));
   static_cast<void>(flow);
   return {};
@@ -296,10 +307,8 @@ Raised Interpreter::ExecuteBlock(const Stmt& stmt) {
 // extends, include, import: a chat template stands alone, as with an environment without a loader.
 Raised Interpreter::ExecuteLoad(const Stmt& stmt) {
   TANDEM_ASSIGN_OR_RETURN(const Value source, Evaluate(*stmt.expressions[0]));
-  if (source.undefined()) {
-    return source.undefined_info().Fail();
-  }
-  return TypeError(stmt.name);
+  static_cast<void>(source);
+  return TypeError("no loader for this environment specified");
 }
 
 }  // namespace tandem::jinja

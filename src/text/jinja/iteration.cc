@@ -40,7 +40,7 @@ class CharacterIterator final : public Iterator {
     }
     const std::size_t begin = at_;
     at_ = SkipCharacters(text.bytes(), at_, 1);
-    return std::optional<Value>(Value::String(text.Substr(begin, at_)).WithMarkup(text_.markup()));
+    return std::optional<Value>(Value::String(text.Substr(begin, at_)));
   }
 
  private:
@@ -200,7 +200,7 @@ std::vector<Value> Characters(const Value& value) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t begin = at;
     at = SkipCharacters(text.bytes(), at, 1);
-    characters.push_back(Value::String(text.Substr(begin, at)).WithMarkup(value.markup()));
+    characters.push_back(Value::String(text.Substr(begin, at)));
   }
   return characters;
 }

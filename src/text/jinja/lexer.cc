@@ -364,7 +364,8 @@ std::vector<Token> Lexer::Run() {
     fine = LexRoot();
   }
   if (fine) {
-    Emit(TokenKind::kEnd, "");
+    const Position last = tokens_.empty() ? Position{1, 1} : tokens_.back().position;
+    Emit(TokenKind::kEnd, "").position = last;  // an unexpected end is reported there
   }
   return std::move(tokens_);
 }

@@ -125,7 +125,8 @@ Outcome<std::optional<Value>> FindItem(Runtime& runtime, const Value& value, con
 
 Outcome<Value> GetAttribute(Runtime& runtime, const Value& value, std::string_view name) {
   if (value.undefined()) {
-    return value.undefined_info().Fail();
+    return IsOneOf(name, kSpecial) ? Outcome<Value>(Refused(value, name))
+                                   : value.undefined_info().Fail();
   }
   TANDEM_ASSIGN_OR_RETURN(std::optional<Value> found, FindAttribute(runtime, value, name));
   if (found.has_value()) {

@@ -51,7 +51,7 @@ std::string Group(const std::string& digits, char grouping, std::size_t every) {
 }
 
 std::string SignOf(bool negative, char sign) {
-  return negative ? "-" : sign == '-' ? "" : std::string(1, sign);
+  return std::string(negative || sign != '-' ? 1 : 0, negative ? '-' : sign);
 }
 
 Outcome<std::string> FormatInteger(Int value, const FormatSpec& spec) {
@@ -62,7 +62,7 @@ Outcome<std::string> FormatInteger(Int value, const FormatSpec& spec) {
   // The lowest Int has no positive twin; nothing real prints it.
   const Int magnitude = negative ? -(value + 1) + 1 : value;
   std::string digits;
-  std::string prefix;
+  std::string_view prefix;
   switch (spec.type) {
     case 'b':
       digits = Digits(magnitude, 2, false);
@@ -89,8 +89,8 @@ Outcome<std::string> FormatInteger(Int value, const FormatSpec& spec) {
       break;
   }
   const bool decimal = prefix.empty();
-  return SignOf(negative, spec.sign) + (spec.alternate ? prefix : "") +
-         Group(digits, spec.grouping, decimal ? 3 : 4);
+  return Format("{}{}{}", SignOf(negative, spec.sign), spec.alternate ? prefix : "",
+                Group(digits, spec.grouping, decimal ? 3 : 4));
 }
 
 Outcome<std::string> FormatReal(double value, const FormatSpec& spec) {
@@ -142,7 +142,7 @@ Outcome<FormatSpec> ParseFormatSpec(std::string_view text) {
   }
   spec.alternate = take("#") != 0;
   if (take("0") != 0 && spec.align == 0) {
-    spec.fill = "0";
+    spec.fill.assign(1, '0');
     spec.align = '=';
   }
   TANDEM_ASSIGN_OR_RETURN(spec.width, ReadCount(text, at));

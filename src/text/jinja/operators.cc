@@ -70,7 +70,8 @@ Outcome<Int> ApplyIntegers(BinaryOperator op, Int a, Int b) {
     case BinaryOperator::kFloorDiv:
     case BinaryOperator::kMod:
       if (b == 0) {
-        return DivisionByZero("integer division or modulo by zero");
+        return DivisionByZero(op == BinaryOperator::kMod ? "integer modulo by zero"
+                                                         : "integer division or modulo by zero");
       }
       if (b == -1) {  // the one quotient that can overflow
         if (op == BinaryOperator::kMod) {
@@ -94,7 +95,7 @@ Outcome<double> ApplyFloats(BinaryOperator op, double a, double b) {
       return a * b;
     case BinaryOperator::kDiv:
       if (b == 0) {
-        return DivisionByZero("division by zero");
+        return DivisionByZero("float division by zero");
       }
       return a / b;
     case BinaryOperator::kFloorDiv:
@@ -130,6 +131,9 @@ Outcome<Value> ApplyNumbers(BinaryOperator op, const Value& a, const Value& b) {
   if (integers) {
     TANDEM_ASSIGN_OR_RETURN(const Int result, ApplyIntegers(op, a.AsInt(), b.AsInt()));
     return Value::Integer(result, trusted);
+  }
+  if (op == BinaryOperator::kDiv && a.integral() && b.integral() && b.AsInt() == 0) {
+    return DivisionByZero("division by zero");
   }
   TANDEM_ASSIGN_OR_RETURN(const double result, ApplyFloats(op, a.AsDouble(), b.AsDouble()));
   return Value::Float(result, trusted);

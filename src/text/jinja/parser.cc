@@ -27,7 +27,8 @@ Raised Parser::Nesting::Check() const {
 }
 
 Token Parser::Take() {
-  Token token = tokens_[at_];
+  const bool last = at_ + 1 == tokens_.size();
+  Token token = last ? tokens_[at_] : std::move(tokens_[at_]);  // nobody looks back
   at_ = std::min(at_ + 1, tokens_.size() - 1);
   return token;
 }
@@ -56,25 +57,32 @@ Raised Parser::Fail(std::string message, Position position) const {
   return SyntaxError(std::move(message), position);
 }
 
+Raised Parser::FailExpected(std::string_view wanted) const {
+  if (Current().kind == TokenKind::kEnd) {
+    return Fail(Format("unexpected end of template, expected '{}'.", wanted));
+  }
+  return Fail(Format("expected token '{}', got '{}'", wanted, DescribeToken(Current())));
+}
+
 Raised Parser::ExpectOperator(std::string_view spelling) {
   if (SkipOperator(spelling)) {
     return {};
   }
-  return Fail(Format("expected token '{}', got '{}'", spelling, DescribeToken(Current())));
+  return FailExpected(spelling);
 }
 
 Outcome<Token> Parser::ExpectName() {
   if (Current().kind == TokenKind::kName) {
     return Take();
   }
-  return Fail(Format("expected token 'name', got '{}'", DescribeToken(Current())));
+  return FailExpected("name");
 }
 
 Raised Parser::ExpectKeyword(std::string_view name) {
   if (SkipName(name)) {
     return {};
   }
-  return Fail(Format("expected token '{}', got '{}'", name, DescribeToken(Current())));
+  return FailExpected(name);
 }
 
 Raised Parser::Expect(TokenKind kind) {
@@ -82,8 +90,7 @@ Raised Parser::Expect(TokenKind kind) {
     Take();
     return {};
   }
-  return Fail(Format("expected token '{}', got '{}'", DescribeToken(Token{.kind = kind}),
-                     DescribeToken(Current())));
+  return FailExpected(DescribeToken(Token{.kind = kind}));
 }
 
 ExprPtr Parser::Make(ExprKind kind, Position position) const {

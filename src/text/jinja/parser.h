@@ -25,11 +25,10 @@ class Parser {
 
  private:
   struct TupleRules {
-    bool simplified = false;         // names and literals only: the target of an assignment
-    bool conditional = true;         // `a if b` is part of an expression
-    bool parentheses = false;        // inside ( ), where () is the empty tuple
-    bool namespaces = false;         // ns.x may be a target
-    std::string_view end_name = {};  // a name that ends the tuple, such as "in"
+    bool simplified = false;   // names and literals only: the target of an assignment
+    bool conditional = true;   // `a if b` is part of an expression
+    bool parentheses = false;  // inside ( ), where () is the empty tuple
+    bool namespaces = false;   // ns.x may be a target
   };
   using Names = std::vector<std::string_view>;
 
@@ -88,7 +87,7 @@ class Parser {
   Raised ParseSignature(Signature& signature);
   Outcome<bool> ParseImportedName(Stmt& stmt, bool first);
   bool SkipContextWords();
-  Outcome<ExprPtr> ParseTarget(bool namespaces, std::string_view end_name);
+  Outcome<ExprPtr> ParseTarget(bool namespaces);
   Outcome<ExprPtr> ParseTargetName();
   Raised CheckTarget(const Expr& target);
   Raised FailAtEnd(const Names* end_names, const std::string* tag, Position position);
@@ -105,6 +104,8 @@ class Parser {
   Raised Expect(TokenKind kind);
   Raised Fail(std::string message) const { return Fail(std::move(message), Current().position); }
   Raised Fail(std::string message, Position position) const;
+
+  Raised FailExpected(std::string_view wanted) const;
 
   // Nodes.
   ExprPtr Make(ExprKind kind, Position position) const;

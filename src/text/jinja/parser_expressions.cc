@@ -252,7 +252,7 @@ Outcome<ExprPtr> Parser::ParseTuple(const TupleRules& rules) {
   while (true) {
     const Token& token = Current();
     if (token.kind == TokenKind::kVariableEnd || token.kind == TokenKind::kBlockEnd ||
-        token.Is(")") || (!rules.end_name.empty() && token.IsName(rules.end_name))) {
+        token.Is(")")) {
       break;
     }
     TANDEM_ASSIGN_OR_RETURN(ExprPtr item, rules.simplified ? ParsePrimary(rules.namespaces)

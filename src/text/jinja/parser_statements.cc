@@ -5,12 +5,6 @@
 #include "text/jinja/parser.h"
 
 namespace tandem::jinja {
-namespace {
-
-constexpr std::string_view kNoTemplate = "no loader for this environment specified";
-
-}  // namespace
-
 // Statements and text up to one of the names, which stays the current token; without names up to
 // the end of the template.
 Outcome<std::vector<StmtPtr>> Parser::ParseBody(const Names& end_names) {
@@ -160,10 +154,9 @@ Raised Parser::CheckTarget(const Expr& target) {
   }
 }
 
-Outcome<ExprPtr> Parser::ParseTarget(bool namespaces, std::string_view end_name) {
-  TANDEM_ASSIGN_OR_RETURN(
-      ExprPtr target,
-      ParseTuple({.simplified = true, .namespaces = namespaces, .end_name = end_name}));
+Outcome<ExprPtr> Parser::ParseTarget(bool namespaces) {
+  TANDEM_ASSIGN_OR_RETURN(ExprPtr target,
+                          ParseTuple({.simplified = true, .namespaces = namespaces}));
   TANDEM_RETURN_IF_ERROR(CheckTarget(*target));
   return target;
 }
@@ -183,7 +176,7 @@ Outcome<ExprPtr> Parser::ParseTargetName() {
 Outcome<StmtPtr> Parser::ParseSet() {
   StmtPtr stmt = Begin(StmtKind::kSet);
   Take();
-  TANDEM_ASSIGN_OR_RETURN(stmt->target, ParseTarget(true, ""));
+  TANDEM_ASSIGN_OR_RETURN(stmt->target, ParseTarget(true));
   ExprPtr value;
   if (SkipOperator("=")) {
     TANDEM_ASSIGN_OR_RETURN(value, ParseTuple({}));
@@ -201,10 +194,9 @@ Outcome<StmtPtr> Parser::ParseSet() {
 Outcome<StmtPtr> Parser::ParseFor() {
   StmtPtr stmt = Begin(StmtKind::kFor);
   Take();
-  TANDEM_ASSIGN_OR_RETURN(stmt->target, ParseTarget(false, "in"));
+  TANDEM_ASSIGN_OR_RETURN(stmt->target, ParseTarget(false));
   TANDEM_RETURN_IF_ERROR(ExpectKeyword("in"));
-  TANDEM_ASSIGN_OR_RETURN(ExprPtr iterable,
-                          ParseTuple({.conditional = false, .end_name = "recursive"}));
+  TANDEM_ASSIGN_OR_RETURN(ExprPtr iterable, ParseTuple({.conditional = false}));
   ExprPtr test;
   if (SkipName("if")) {
     TANDEM_ASSIGN_OR_RETURN(test, ParseExpression());
@@ -251,7 +243,7 @@ Outcome<StmtPtr> Parser::ParseWith() {
     if (!stmt->targets.empty()) {
       TANDEM_RETURN_IF_ERROR(ExpectOperator(","));
     }
-    TANDEM_ASSIGN_OR_RETURN(ExprPtr target, ParseTarget(false, ""));
+    TANDEM_ASSIGN_OR_RETURN(ExprPtr target, ParseTarget(false));
     TANDEM_RETURN_IF_ERROR(ExpectOperator("="));
     TANDEM_ASSIGN_OR_RETURN(ExprPtr value, ParseExpression());
     stmt->targets.push_back(std::move(target));
@@ -302,7 +294,6 @@ Outcome<StmtPtr> Parser::ParseExtends() {
   StmtPtr stmt = Begin(StmtKind::kLoad);
   Take();
   stmt->extends = true;
-  stmt->name = kNoTemplate;
   TANDEM_ASSIGN_OR_RETURN(ExprPtr source, ParseExpression());
   stmt->expressions.push_back(std::move(source));
   return stmt;
@@ -320,7 +311,6 @@ bool Parser::SkipContextWords() {
 Outcome<StmtPtr> Parser::ParseInclude() {
   StmtPtr stmt = Begin(StmtKind::kLoad);
   Take();
-  stmt->name = kNoTemplate;
   TANDEM_ASSIGN_OR_RETURN(ExprPtr source, ParseExpression());
   stmt->expressions.push_back(std::move(source));
   if (Current().IsName("ignore") && Look().IsName("missing")) {
@@ -334,7 +324,6 @@ Outcome<StmtPtr> Parser::ParseInclude() {
 Outcome<StmtPtr> Parser::ParseImport() {
   StmtPtr stmt = Begin(StmtKind::kLoad);
   Take();
-  stmt->name = kNoTemplate;
   TANDEM_ASSIGN_OR_RETURN(ExprPtr source, ParseExpression());
   stmt->expressions.push_back(std::move(source));
   TANDEM_RETURN_IF_ERROR(ExpectKeyword("as"));
@@ -367,7 +356,6 @@ Outcome<bool> Parser::ParseImportedName(Stmt& stmt, bool first) {
 Outcome<StmtPtr> Parser::ParseFrom() {
   StmtPtr stmt = Begin(StmtKind::kLoad);
   Take();
-  stmt->name = kNoTemplate;
   TANDEM_ASSIGN_OR_RETURN(ExprPtr source, ParseExpression());
   stmt->expressions.push_back(std::move(source));
   TANDEM_RETURN_IF_ERROR(ExpectKeyword("import"));

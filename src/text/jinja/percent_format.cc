@@ -255,7 +255,7 @@ Raised PercentFormatter::AppendConverted(const Conversion& conversion) {
   } else if (kNumbers.find(conversion.type) != std::string_view::npos) {
     TANDEM_ASSIGN_OR_RETURN(text, ConvertNumber(conversion, value));
     if (conversion.zero && !conversion.left) {
-      padding.fill = "0";
+      padding.fill.assign(1, '0');
       padding.align = '=';
     }
   } else {

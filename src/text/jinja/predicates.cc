@@ -90,10 +90,12 @@ Outcome<Value> Compares(Call& call) {
 }
 
 Outcome<Value> IsFilter(Call& call) {
+  TANDEM_RETURN_IF_ERROR(CheckHashable(call.self));
   return Yes(call.self.string() && FindFilter(call.self.bytes()) != nullptr);
 }
 
 Outcome<Value> IsTest(Call& call) {
+  TANDEM_RETURN_IF_ERROR(CheckHashable(call.self));
   return Yes(call.self.string() && FindTest(call.self.bytes()) != nullptr);
 }
 

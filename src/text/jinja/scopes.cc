@@ -1,68 +1,78 @@
 #include "text/jinja/scopes.h"
 
-#include <map>
-#include <set>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace tandem::jinja {
 namespace {
 
-enum class Load { kParameter, kResolve, kAlias, kUnset };
+enum class Load : std::uint8_t { kUnknown, kParameter, kResolve, kAlias, kUnset };
 
-// What one scope knows of its names (jinja2's Symbols).
-struct Symbols {
-  const Symbols* parent = nullptr;
-  std::map<NameId, Load> loads;
-  std::set<NameId> stores;
+// What one scope knows of its names (jinja2's Symbols). Copied for every branch of an if, so it is
+// kept flat: by NameId.
+class Symbols {
+ public:
+  Symbols(std::size_t names, const Symbols* parent)
+      : parent_(parent), loads_(names, Load::kUnknown), stored_(names, 0) {}
 
-  bool Knows(NameId id) const {
-    return loads.count(id) != 0 || (parent != nullptr && parent->Knows(id));
-  }
+  /// An empty scope inside `parent`.
+  static Symbols Inside(const Symbols& parent) { return {parent.loads_.size(), &parent}; }
+  /// An empty scope that sees nothing around it.
+  Symbols Apart() const { return {loads_.size(), nullptr}; }
+
   void LoadName(NameId id) {
     if (!Knows(id)) {
-      loads[id] = Load::kResolve;
+      loads_[id] = Load::kResolve;
     }
   }
   void StoreName(NameId id) {
-    stores.insert(id);
-    if (loads.count(id) == 0) {
-      loads[id] = parent != nullptr && parent->Knows(id) ? Load::kAlias : Load::kUnset;
+    stored_[id] = 1;
+    if (loads_[id] == Load::kUnknown) {
+      loads_[id] = ParentKnows(id) ? Load::kAlias : Load::kUnset;
     }
   }
   void Declare(NameId id) {
-    stores.insert(id);
-    loads[id] = Load::kParameter;
+    stored_[id] = 1;
+    loads_[id] = Load::kParameter;
   }
+  /// What only some branches of an if store keeps its value from outside in the others.
   void MergeBranches(const std::vector<Symbols>& branches);
-  std::vector<NameId> Unset() const {
-    std::vector<NameId> unset;
-    for (const auto& [id, load] : loads) {
-      if (load == Load::kUnset) {
-        unset.push_back(id);
-      }
-    }
-    return unset;
-  }
+  std::vector<NameId> Unset() const;
+
+ private:
+  bool Knows(NameId id) const { return loads_[id] != Load::kUnknown || ParentKnows(id); }
+  bool ParentKnows(NameId id) const { return parent_ != nullptr && parent_->Knows(id); }
+
+  const Symbols* parent_;
+  std::vector<Load> loads_;
+  std::vector<std::uint8_t> stored_;
 };
 
-// What only some branches of an if store keeps its value from outside in the others.
 void Symbols::MergeBranches(const std::vector<Symbols>& branches) {
-  std::set<NameId> added;
-  for (const Symbols& branch : branches) {
-    for (const NameId id : branch.stores) {
-      if (stores.count(id) == 0) {
-        added.insert(id);
+  for (NameId id = 0; id < loads_.size(); ++id) {
+    bool added = false;
+    for (const Symbols& branch : branches) {
+      added = added || (branch.stored_[id] != 0 && stored_[id] == 0);
+      if (branch.loads_[id] != Load::kUnknown) {
+        loads_[id] = branch.loads_[id];
       }
     }
-  }
-  for (const Symbols& branch : branches) {
-    for (const auto& [id, load] : branch.loads) {
-      loads[id] = load;
+    if (added) {
+      stored_[id] = 1;
+      loads_[id] = ParentKnows(id) ? Load::kAlias : Load::kResolve;
     }
-    stores.insert(branch.stores.begin(), branch.stores.end());
   }
-  for (const NameId id : added) {
-    loads[id] = parent != nullptr && parent->Knows(id) ? Load::kAlias : Load::kResolve;
+}
+
+std::vector<NameId> Symbols::Unset() const {
+  std::vector<NameId> unset;
+  for (NameId id = 0; id < loads_.size(); ++id) {
+    if (loads_[id] == Load::kUnset) {
+      unset.push_back(id);
+    }
   }
+  return unset;
 }
 
 void ReadExpr(const Expr& expr, Symbols& symbols) {
@@ -161,15 +171,15 @@ void ReadScope(Body& body, Symbols symbols) {
 }
 
 void DescendFor(Stmt& stmt, const Symbols& symbols) {
-  Symbols loop{.parent = &symbols, .loads = {}, .stores = {}};
+  Symbols loop = Symbols::Inside(symbols);
   loop.Declare(kLoop);
   ReadTarget(*stmt.target, loop, true);
   ReadScope(stmt.bodies[0], std::move(loop));
-  ReadScope(stmt.bodies[1], Symbols{.parent = &symbols, .loads = {}, .stores = {}});
+  ReadScope(stmt.bodies[1], Symbols::Inside(symbols));
 }
 
 void DescendMacro(Stmt& stmt, const Symbols& symbols) {
-  Symbols macro{.parent = &symbols, .loads = {}, .stores = {}};
+  Symbols macro = Symbols::Inside(symbols);
   for (const NameId id : stmt.signature.ids) {
     macro.Declare(id);
   }
@@ -186,7 +196,7 @@ void DescendMacro(Stmt& stmt, const Symbols& symbols) {
 
 void Descend(Body& body, const Symbols& symbols) {
   for (const StmtPtr& stmt : body.statements) {
-    Symbols inner{.parent = &symbols, .loads = {}, .stores = {}};
+    Symbols inner = Symbols::Inside(symbols);
     switch (stmt->kind) {
       case StmtKind::kFor:
         DescendFor(*stmt, symbols);
@@ -207,8 +217,7 @@ void Descend(Body& body, const Symbols& symbols) {
         ReadScope(stmt->bodies[0], std::move(inner));
         break;
       case StmtKind::kBlock:  // sees only what the rendering and the top level export
-        inner.parent = nullptr;
-        ReadScope(stmt->bodies[0], std::move(inner));
+        ReadScope(stmt->bodies[0], symbols.Apart());
         break;
       case StmtKind::kSetBlock:
       case StmtKind::kFilterBlock:
@@ -283,7 +292,7 @@ class UndeclaredFinder {
 }  // namespace
 
 void FindUnsetNames(Program& program) {
-  ReadScope(program.body, Symbols{});
+  ReadScope(program.body, Symbols(program.names.size(), nullptr));
 }
 
 unsigned FindUndeclaredSpecials(const Body& body) {

@@ -2,6 +2,7 @@
 
 #include "base/format.h"
 #include "text/jinja/characters.h"
+#include "text/jinja/iteration.h"
 #include "text/jinja/operators.h"
 
 namespace tandem::jinja {
@@ -87,6 +88,10 @@ Outcome<Value> Slice(Runtime& runtime, const Value& value, const Value& start, c
   }
   if (value.dict()) {
     return TypeError("unhashable type: 'slice'");
+  }
+  if (value.object() && value.AsObject().Sequence()) {  // a range: as a list
+    TANDEM_ASSIGN_OR_RETURN(std::vector<Value> items, Collect(runtime, value));
+    return Slice(runtime, Value::List(std::move(items)), start, stop, step);
   }
   if (!value.string() && !value.sequence()) {
     return TypeError(Format("'{}' object is not subscriptable", value.TypeName()));

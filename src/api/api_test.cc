@@ -1,0 +1,120 @@
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tandem/tandem.h"
+
+#include "tests/support/shared_data.h"
+
+namespace tandem {
+namespace {
+
+std::string Phi() {
+  return (*OracleFolder("phi-a") / "f32.gguf").string();
+}
+
+GenerateOptions Greedy(std::size_t max_tokens) {
+  GenerateOptions options;
+  options.sampling.temperature = 0.0F;
+  options.max_tokens = max_tokens;
+  return options;
+}
+
+Message User(const std::string& text) {
+  return {.role = "user", .content = text, .reasoning = ""};
+}
+
+TEST(Session, AMessageThatCouldNotBeAnsweredIsTakenBack) {
+  const Model model = Model::Open(Phi(), {.context_tokens = 100}).value();
+  Session session(model);
+  session.Add(User("Hi"));
+  const Answer first = session.Generate(Greedy(5), nullptr).value();
+  ASSERT_EQ(session.messages().size(), 2U);
+  session.Add(User(std::string(500, 'a')));
+  const Result<Answer> refused = session.Generate(Greedy(5), nullptr);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  ASSERT_EQ(session.messages().size(), 3U);  // an error appends nothing
+  session.RemoveLast();
+  session.Add(User("Bye"));
+  const Answer second = session.Generate(Greedy(5), nullptr).value();
+  EXPECT_GT(second.figures.reused_tokens, 0U);  // nothing was forgotten
+
+  Session fresh(model);
+  fresh.Add(User("Hi"));
+  fresh.Add({.role = "assistant", .content = first.text, .reasoning = ""});
+  fresh.Add(User("Bye"));
+  EXPECT_EQ(fresh.Generate(Greedy(5), nullptr).value().text, second.text);
+}
+
+TEST(Session, SeveralThreadsOfOneModelGetTheAnswersTheyWouldGetAlone) {
+  const Model model = Model::Open(Phi(), {.threads = 2}).value();
+  const std::vector<std::string> prompts = {"Hi", "Bye 123", "A longer message of some words"};
+  std::vector<std::string> alone;
+  for (const std::string& prompt : prompts) {
+    Session session(model);
+    session.Add(User(prompt));
+    alone.push_back(session.Generate(Greedy(40), nullptr).value().text);
+  }
+  std::vector<std::string> together(prompts.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    threads.emplace_back([&, i] {
+      Session session(model);
+      session.Add(User(prompts[i]));
+      together[i] = session.Generate(Greedy(40), nullptr).value().text;
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(together, alone);
+}
+
+TEST(Session, AFlagFromAnotherThreadStopsAnAnswer) {
+  const Model model = Model::Open(Phi(), {}).value();
+  Session session(model);
+  session.Add(User("Hi"));
+  std::atomic<bool> stop{false};
+  GenerateOptions options = Greedy(200);
+  options.cancel = &stop;
+  std::size_t events = 0;
+  const Answer answer = session
+                            .Generate(options,
+                                      [&](const Event& event) {
+                                        if (event.kind == Event::Kind::kAnswer && ++events == 3) {
+                                          std::thread([&stop] { stop = true; }).join();
+                                        }
+                                        return true;
+                                      })
+                            .value();
+  EXPECT_EQ(answer.finish, Finish::kCancelled);
+  EXPECT_LE(answer.figures.answer_tokens, 10U);
+  EXPECT_EQ(session.messages().size(), 2U);  // as far as it came
+}
+
+TEST(Comparison, TellsWhatWasChosenForEachColumn) {
+  CompareColumn column{.model = Phi(), .label = "a", .open = {}, .options = Greedy(4)};
+  CompareColumn scalar = column;
+  scalar.open.isa = "scalar";
+  Comparison comparison = Comparison::Open({column, scalar}).value();
+  const std::vector<ColumnResult> results = comparison.Run({User("Hi")}, 7, nullptr);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_NE(results[0].facts.isa, "auto");
+  EXPECT_EQ(results[1].facts.isa, "scalar");
+  EXPECT_EQ(results[0].answer.seed, 7U);
+  EXPECT_EQ(results[0].answer.text, results[1].answer.text);
+  EXPECT_EQ(results[0].answer.figures.answer_tokens, 4U);
+}
+
+TEST(Comparison, NeedsTwoColumns) {
+  const Result<Comparison> one = Comparison::Open({CompareColumn{}});
+  ASSERT_FALSE(one.ok());
+  EXPECT_EQ(one.status().message(), "a comparison needs at least two models");
+}
+
+}  // namespace
+}  // namespace tandem
