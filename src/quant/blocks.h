@@ -122,7 +122,7 @@ struct BlockIQ4_XS {
 #pragma pack(pop)
 
 /// The values of IQ4_NL's and IQ4_XS's sixteen codes.
-inline constexpr std::int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+constexpr std::int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                1,    13,   25,  38,  53,  69,  89,  113};
 
 static_assert(sizeof(BlockQ4_0) == 18);
