@@ -22,6 +22,16 @@ void DecodeQ5_K(const std::byte* blocks, std::size_t count, float* out);
 void DecodeQ6_K(const std::byte* blocks, std::size_t count, float* out);
 void DecodeIQ4_NL(const std::byte* blocks, std::size_t count, float* out);
 void DecodeIQ4_XS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ1_S(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ1_M(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ2_XXS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ2_XS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ2_S(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ3_XXS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ3_S(const std::byte* blocks, std::size_t count, float* out);
+void DecodeTQ1_0(const std::byte* blocks, std::size_t count, float* out);
+void DecodeTQ2_0(const std::byte* blocks, std::size_t count, float* out);
+void DecodeMXFP4(const std::byte* blocks, std::size_t count, float* out);
 
 // These round value by value; importance is not looked at.
 void EncodeF32(const float* values, const float* importance, std::size_t count, std::byte* blocks);

@@ -31,6 +31,16 @@ constexpr Format kFormats[] = {
     {"Q6_K",   TensorType::kQ6_K,   256, sizeof(BlockQ6_K),   &DecodeQ6_K,   &EncodeBest<&EncoderTable::q6_k>},
     {"IQ4_NL", TensorType::kIQ4_NL, 32,  sizeof(BlockIQ4_NL), &DecodeIQ4_NL, &EncodeBest<&EncoderTable::iq4_nl>},
     {"IQ4_XS", TensorType::kIQ4_XS, 256, sizeof(BlockIQ4_XS), &DecodeIQ4_XS, &EncodeBest<&EncoderTable::iq4_xs>},
+    {"IQ1_S",   TensorType::kIQ1_S,    256, sizeof(BlockIQ1_S),    &DecodeIQ1_S,   nullptr},
+    {"IQ1_M",   TensorType::kIQ1_M,    256, sizeof(BlockIQ1_M),    &DecodeIQ1_M,   nullptr},
+    {"IQ2_XXS", TensorType::kIQ2_XXS,  256, sizeof(BlockIQ2_XXS),  &DecodeIQ2_XXS, nullptr},
+    {"IQ2_XS",  TensorType::kIQ2_XS,   256, sizeof(BlockIQ2_XS),   &DecodeIQ2_XS,  nullptr},
+    {"IQ2_S",   TensorType::kIQ2_S,    256, sizeof(BlockIQ2_S),    &DecodeIQ2_S,   nullptr},
+    {"IQ3_XXS", TensorType::kIQ3_XXS,  256, sizeof(BlockIQ3_XXS),  &DecodeIQ3_XXS, nullptr},
+    {"IQ3_S",   TensorType::kIQ3_S,    256, sizeof(BlockIQ3_S),    &DecodeIQ3_S,   nullptr},
+    {"TQ1_0",   TensorType::kTQ1_0,    256, sizeof(BlockTQ1_0),    &DecodeTQ1_0,   nullptr},
+    {"TQ2_0",   TensorType::kTQ2_0,    256, sizeof(BlockTQ2_0),    &DecodeTQ2_0,   nullptr},
+    {"MXFP4",   TensorType::kMXFP4,    32,  sizeof(BlockMXFP4),    &DecodeMXFP4,   nullptr},
 };
 // clang-format on
 
