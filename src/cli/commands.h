@@ -10,7 +10,9 @@ namespace tandem {
 std::unique_ptr<Command> AddCompare(CLI::App& tandem);
 std::unique_ptr<Command> AddConvert(CLI::App& tandem);
 std::unique_ptr<Command> AddDetokenize(CLI::App& tandem);
+std::unique_ptr<Command> AddImatrix(CLI::App& tandem);
 std::unique_ptr<Command> AddLogits(CLI::App& tandem);
+std::unique_ptr<Command> AddQuantize(CLI::App& tandem);
 std::unique_ptr<Command> AddRender(CLI::App& tandem);
 std::unique_ptr<Command> AddRun(CLI::App& tandem);
 std::unique_ptr<Command> AddShow(CLI::App& tandem);

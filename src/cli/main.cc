@@ -30,6 +30,8 @@ constexpr AddCommand kCommands[] = {
     &AddCompare,
     &AddShow,
     &AddConvert,
+    &AddQuantize,
+    &AddImatrix,
     &AddTokenize,
     &AddDetokenize,
     &AddRender,

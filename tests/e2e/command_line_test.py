@@ -37,7 +37,7 @@ class Usage(unittest.TestCase):
         self.assertIn("'x' is no value of --seed", err)
 
     def test_every_command_has_help(self):
-        for verb in ("run", "compare", "show", "convert", "tokenize", "detokenize", "render", "logits", "version"):
+        for verb in ("run", "compare", "show", "convert", "quantize", "imatrix", "tokenize", "detokenize", "render", "logits", "version"):
             code, out, err = run(verb, "--help")
             self.assertEqual((code, err), (0, ""), verb)
             self.assertIn(f"Usage: tandem {verb}", out)
