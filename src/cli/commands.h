@@ -13,6 +13,8 @@ std::unique_ptr<Command> AddDetokenize(CLI::App& tandem);
 std::unique_ptr<Command> AddKl(CLI::App& tandem);
 std::unique_ptr<Command> AddLogits(CLI::App& tandem);
 std::unique_ptr<Command> AddPerplexity(CLI::App& tandem);
+std::unique_ptr<Command> AddImatrix(CLI::App& tandem);
+std::unique_ptr<Command> AddQuantize(CLI::App& tandem);
 std::unique_ptr<Command> AddRender(CLI::App& tandem);
 std::unique_ptr<Command> AddRun(CLI::App& tandem);
 std::unique_ptr<Command> AddShow(CLI::App& tandem);

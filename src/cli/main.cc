@@ -33,6 +33,8 @@ constexpr AddCommand kCommands[] = {
     &AddPerplexity,
     &AddKl,
     &AddConvert,
+    &AddQuantize,
+    &AddImatrix,
     &AddTokenize,
     &AddDetokenize,
     &AddRender,

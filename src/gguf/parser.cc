@@ -19,7 +19,8 @@ constexpr std::uint64_t kMinTensorBytes = 8 + 4 + 4 + 8;
 
 }  // namespace
 
-Parser::Parser(std::span<const std::byte> bytes, std::string_view name) : bytes_(bytes) {
+Parser::Parser(std::span<const std::byte> bytes, std::uint64_t file_bytes, std::string_view name)
+    : bytes_(bytes), file_bytes_(file_bytes) {
   file_.name_ = name;
 }
 
@@ -201,12 +202,12 @@ Status Parser::PlaceTensors() {
   }
   const auto padded = CheckedAdd(position_, file_.alignment_ - 1);
   const std::uint64_t start = padded.value_or(0) & ~(file_.alignment_ - 1);
-  if (!padded.has_value() || start > bytes_.size()) {
+  if (!padded.has_value() || start > file_bytes_) {
     return Corrupt(
         Format("ends at byte {}, before its tensor data (directory {} bytes, alignment {})",
-               bytes_.size(), position_, file_.alignment_));
+               file_bytes_, position_, file_.alignment_));
   }
-  const std::span<const std::byte> data = bytes_.subspan(static_cast<std::size_t>(start));
+  const std::uint64_t data_bytes = file_bytes_ - start;
   for (std::size_t i = 0; i < offsets_.size(); ++i) {
     TensorInfo& tensor = file_.tensors_[i];
     if (offsets_[i] % file_.alignment_ != 0) {
@@ -220,14 +221,18 @@ Status Parser::PlaceTensors() {
                             Printable(tensor.name), offsets_[i], tensor.elements(),
                             Info(tensor.type).name));
     }
-    if (*end > data.size()) {
+    if (*end > data_bytes) {
       return Corrupt(
           Format("tensor '{}' needs {} bytes at byte {} of the tensor data, which has {} "
                  "(the file has {})",
-                 Printable(tensor.name), *size, offsets_[i], data.size(), bytes_.size()));
+                 Printable(tensor.name), *size, offsets_[i], data_bytes, file_bytes_));
     }
-    tensor.bytes =
-        data.subspan(static_cast<std::size_t>(offsets_[i]), static_cast<std::size_t>(*size));
+    tensor.position = start + offsets_[i];
+    tensor.size = *size;
+    if (file_bytes_ == bytes_.size()) {
+      tensor.bytes = bytes_.subspan(static_cast<std::size_t>(tensor.position),
+                                    static_cast<std::size_t>(*size));
+    }
   }
   return OkStatus();
 }

@@ -16,7 +16,9 @@ namespace tandem::gguf {
 /// Walks the bytes of one container and fills a File. Used once, by File::Parse. Single-threaded.
 class Parser {
  public:
-  Parser(std::span<const std::byte> bytes, std::string_view name);
+  /// file_bytes: the size of the file that `bytes` begin; when there are more of them, tensors get
+  /// positions only.
+  Parser(std::span<const std::byte> bytes, std::uint64_t file_bytes, std::string_view name);
 
   Result<File> Run();
 
@@ -50,6 +52,7 @@ class Parser {
   Status PlaceTensors();
 
   std::span<const std::byte> bytes_;
+  std::uint64_t file_bytes_;
   std::size_t position_ = 0;
   std::uint64_t tensor_count_ = 0;
   std::uint64_t key_count_ = 0;

@@ -71,7 +71,12 @@ Result<std::vector<T>> GetArray(const File& file, std::string_view key, std::str
 }  // namespace
 
 Result<File> File::Parse(std::span<const std::byte> bytes, std::string_view name) {
-  return Parser(bytes, name).Run();
+  return Parser(bytes, bytes.size(), name).Run();
+}
+
+Result<File> File::ParseDirectory(std::span<const std::byte> bytes, std::uint64_t file_bytes,
+                                  std::string_view name) {
+  return Parser(bytes, file_bytes, name).Run();
 }
 
 bool File::AddKey(const KeyValue& item) {

@@ -30,7 +30,9 @@ struct TensorInfo {
   std::array<std::uint64_t, kMaxDims> dims = {1, 1, 1, 1};
   std::uint32_t dim_count = 0;
   TensorType type = TensorType::kF32;
-  std::span<const std::byte> bytes;
+  std::span<const std::byte> bytes;  // empty when only the directory was read
+  std::uint64_t position = 0;        // where they start in the file
+  std::uint64_t size = 0;            // how many they are
 
   /// The product of dims.
   std::uint64_t elements() const { return dims[0] * dims[1] * dims[2] * dims[3]; }
@@ -47,6 +49,11 @@ class File {
   /// Corrupt with the numbers; Unsupported for version 1, big-endian files and unknown tensor
   /// types.
   static Result<File> Parse(std::span<const std::byte> bytes, std::string_view name);
+
+  /// As Parse(), of the first bytes of a file of `file_bytes`: the tensors have positions, but no
+  /// bytes. Corrupt ("ends inside ...") also when the directory is longer than `bytes`.
+  static Result<File> ParseDirectory(std::span<const std::byte> bytes, std::uint64_t file_bytes,
+                                     std::string_view name);
 
   File(File&&) noexcept = default;
   File& operator=(File&&) noexcept = default;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -60,6 +61,11 @@ struct MatMulTask {
   const QMat* w_OI = nullptr;
   Mat<float> y_TO;
 };
+
+/// Called before each MatMul, on the caller's thread: sees the input and may put other weights of
+/// the same shape into the tasks. For measuring what a weight's inputs are and what its rounding
+/// costs.
+using MatMulHook = std::function<void(Mat<const float> x_TI, std::span<MatMulTask> tasks)>;
 
 /// Rotary embedding of the first 2*R dimensions of each head, dimension i paired with i + R.
 struct RopeArgs {
@@ -179,6 +185,7 @@ struct CpuOptions {
   /// Largest step: working memory is sized for it when the device is made.
   std::size_t max_rows = 512;
   std::size_t max_cols = 0;  // widest input of any MatMul
+  MatMulHook matmul_hook = nullptr;
 };
 
 /// InvalidArgument when `isa` is unknown (lists the known ones), Unsupported when this CPU lacks

@@ -119,11 +119,102 @@ struct BlockIQ4_XS {
   std::uint8_t qs[128];
 };
 
+/// 8 groups of 32 values: four bytes are places in a codebook of eight magnitudes, then 32 bits:
+/// 4 x 7 bits of signs (the eighth makes their number even) and, above, a scale:
+/// value = d * (0.5 + scale) / 4 * magnitude.
+struct BlockIQ2_XXS {
+  static constexpr int kLength = 256;
+  std::uint16_t d;
+  std::uint8_t qs[64];
+};
+
+/// 9 bits of place and 7 of signs for eight values; a 4-bit scale for 16 values, as in IQ2_XXS.
+struct BlockIQ2_XS {
+  static constexpr int kLength = 256;
+  std::uint16_t d;
+  std::uint16_t qs[32];
+  std::uint8_t scales[8];
+};
+
+/// As IQ2_XS, with 10 bits of place (two of them in qh) and all 8 signs.
+struct BlockIQ2_S {
+  static constexpr int kLength = 256;
+  std::uint16_t d;
+  std::uint8_t qs[32];
+  std::uint8_t signs[32];
+  std::uint8_t qh[8];
+  std::uint8_t scales[8];
+};
+
+/// 8 groups of 32 values: eight places in a codebook of four magnitudes; signs and scale of the
+/// groups, 32 bits each, behind all places: value = d * (0.5 + scale) / 2 * magnitude.
+struct BlockIQ3_XXS {
+  static constexpr int kLength = 256;
+  std::uint16_t d;
+  std::uint8_t qs[64];
+  std::uint8_t signs_scales[32];
+};
+
+/// Places of 9 bits (the ninth in qh); value = d * (1 + 2 scale) * magnitude, a 4-bit scale for 32
+/// values.
+struct BlockIQ3_S {
+  static constexpr int kLength = 256;
+  std::uint16_t d;
+  std::uint8_t qs[64];
+  std::uint8_t qh[8];
+  std::uint8_t signs[32];
+  std::uint8_t scales[4];
+};
+
+/// Places of 11 bits in a codebook of eight values -1, 0, 1; qh of 32 values: 4 x 3 upper bits of
+/// places, 3 bits of scale, the sign of the shift: value = d * (2 scale + 1) * (level +- 1/8).
+struct BlockIQ1_S {
+  static constexpr int kLength = 256;
+  std::uint16_t d;
+  std::uint8_t qs[32];
+  std::uint16_t qh[8];
+};
+
+/// As IQ1_S: qh of 16 values has 2 x (3 bits of place, sign of the shift); scales of 16 values have
+/// 3 bits, four to a word, and the upper 4 bits of the words are d, lowest first.
+struct BlockIQ1_M {
+  static constexpr int kLength = 256;
+  std::uint8_t qs[32];
+  std::uint8_t qh[16];
+  std::uint16_t scales[4];
+};
+
+/// value = d * (digit - 1); five base-3 digits of a byte, four in qh: digit n of a byte b is the
+/// upper part of 3 * (b * 3^n mod 256) / 256.
+struct BlockTQ1_0 {
+  static constexpr int kLength = 256;
+  std::uint8_t qs[48];
+  std::uint8_t qh[4];
+  std::uint16_t d;
+};
+
+/// value = d * (q - 1); value 128 h + 32 j + i is at bit 2 j of qs[32 h + i].
+struct BlockTQ2_0 {
+  static constexpr int kLength = 256;
+  std::uint8_t qs[64];
+  std::uint16_t d;
+};
+
+/// value = 2^(e - 128) * table[q]; nibbles as in Q4_0. Source: OCP Microscaling Formats 1.0.
+struct BlockMXFP4 {
+  static constexpr int kLength = 32;
+  std::uint8_t e;
+  std::uint8_t qs[16];
+};
+
 #pragma pack(pop)
 
 /// The values of IQ4_NL's and IQ4_XS's sixteen codes.
-inline constexpr std::int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                               1,    13,   25,  38,  53,  69,  89,  113};
+constexpr std::int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                        1,    13,   25,  38,  53,  69,  89,  113};
+
+/// Twice the values of MXFP4's sixteen codes (sign, two bits of exponent, one of mantissa).
+constexpr std::int8_t kMxfp4Values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 static_assert(sizeof(BlockQ4_0) == 18);
 static_assert(sizeof(BlockQ4_1) == 20);
@@ -137,5 +228,15 @@ static_assert(sizeof(BlockQ5_K) == 176);
 static_assert(sizeof(BlockQ6_K) == 210);
 static_assert(sizeof(BlockIQ4_NL) == 18);
 static_assert(sizeof(BlockIQ4_XS) == 136);
+static_assert(sizeof(BlockIQ2_XXS) == 66);
+static_assert(sizeof(BlockIQ2_XS) == 74);
+static_assert(sizeof(BlockIQ2_S) == 82);
+static_assert(sizeof(BlockIQ3_XXS) == 98);
+static_assert(sizeof(BlockIQ3_S) == 110);
+static_assert(sizeof(BlockIQ1_S) == 50);
+static_assert(sizeof(BlockIQ1_M) == 56);
+static_assert(sizeof(BlockTQ1_0) == 54);
+static_assert(sizeof(BlockTQ2_0) == 66);
+static_assert(sizeof(BlockMXFP4) == 17);
 
 }  // namespace tandem::quant

@@ -117,7 +117,7 @@ void DecodeIQ4_NL(const std::byte* blocks, std::size_t count, float* out) {
   }
 }
 
-void EncodeQ8_0(const float* values, std::size_t count, std::byte* blocks) {
+void EncodeQ8_0(const float* values, const float*, std::size_t count, std::byte* blocks) {
   for (std::size_t b = 0; b < count; ++b, values += BlockQ8_0::kLength) {
     float largest = 0;
     for (std::size_t i = 0; i < BlockQ8_0::kLength; ++i) {

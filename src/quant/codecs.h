@@ -22,13 +22,24 @@ void DecodeQ5_K(const std::byte* blocks, std::size_t count, float* out);
 void DecodeQ6_K(const std::byte* blocks, std::size_t count, float* out);
 void DecodeIQ4_NL(const std::byte* blocks, std::size_t count, float* out);
 void DecodeIQ4_XS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ1_S(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ1_M(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ2_XXS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ2_XS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ2_S(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ3_XXS(const std::byte* blocks, std::size_t count, float* out);
+void DecodeIQ3_S(const std::byte* blocks, std::size_t count, float* out);
+void DecodeTQ1_0(const std::byte* blocks, std::size_t count, float* out);
+void DecodeTQ2_0(const std::byte* blocks, std::size_t count, float* out);
+void DecodeMXFP4(const std::byte* blocks, std::size_t count, float* out);
 
-void EncodeF32(const float* values, std::size_t count, std::byte* blocks);
+// These round value by value; importance is not looked at.
+void EncodeF32(const float* values, const float* importance, std::size_t count, std::byte* blocks);
 /// Rounds to nearest even; values beyond the range become infinities.
-void EncodeF16(const float* values, std::size_t count, std::byte* blocks);
-void EncodeBf16(const float* values, std::size_t count, std::byte* blocks);
+void EncodeF16(const float* values, const float* importance, std::size_t count, std::byte* blocks);
+void EncodeBf16(const float* values, const float* importance, std::size_t count, std::byte* blocks);
 /// d = max|x| / 127 in float, q = round(x / d) half away from zero with the unrounded d, d stored
 /// as a half. Source: quantize_row_q8_0_ref in ggml-quants.c.
-void EncodeQ8_0(const float* values, std::size_t count, std::byte* blocks);
+void EncodeQ8_0(const float* values, const float* importance, std::size_t count, std::byte* blocks);
 
 }  // namespace tandem::quant

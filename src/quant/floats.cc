@@ -35,17 +35,17 @@ void DecodeBf16(const std::byte* blocks, std::size_t count, float* out) {
   }
 }
 
-void EncodeF32(const float* values, std::size_t count, std::byte* blocks) {
+void EncodeF32(const float* values, const float*, std::size_t count, std::byte* blocks) {
   std::memcpy(blocks, values, count * sizeof(float));
 }
 
-void EncodeF16(const float* values, std::size_t count, std::byte* blocks) {
+void EncodeF16(const float* values, const float*, std::size_t count, std::byte* blocks) {
   for (std::size_t i = 0; i < count; ++i) {
     StoreHalf(FloatToHalf(values[i]), blocks + 2 * i);
   }
 }
 
-void EncodeBf16(const float* values, std::size_t count, std::byte* blocks) {
+void EncodeBf16(const float* values, const float*, std::size_t count, std::byte* blocks) {
   for (std::size_t i = 0; i < count; ++i) {
     StoreHalf(FloatToBf16(values[i]), blocks + 2 * i);
   }

@@ -12,8 +12,10 @@ namespace tandem::quant {
 
 /// blocks: `count` whole blocks; out: count * block_len values.
 using DecodeFunction = void (*)(const std::byte* blocks, std::size_t count, float* out);
-/// The reverse.
-using EncodeFunction = void (*)(const float* values, std::size_t count, std::byte* blocks);
+/// The reverse. importance: null, or a weight of at least 0 for each value; what is minimised is
+/// the sum of importance * error^2.
+using EncodeFunction = void (*)(const float* values, const float* importance, std::size_t count,
+                                std::byte* blocks);
 
 /// A number format that can be computed with: at least decoded, perhaps made.
 struct Format {
@@ -45,5 +47,10 @@ void Decode(const Format& format, std::span<const std::byte> blocks, std::span<f
 
 /// values: whole blocks' worth; blocks: exactly their bytes. The format must have an encoder.
 void Encode(const Format& format, std::span<const float> values, std::span<std::byte> blocks);
+
+/// As above, for whole rows of importance.size() values each, a multiple of block_len: value i of a
+/// row weighs importance[i].
+void EncodeRows(const Format& format, std::span<const float> values,
+                std::span<const float> importance, std::span<std::byte> blocks);
 
 }  // namespace tandem::quant

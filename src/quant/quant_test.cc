@@ -32,8 +32,8 @@ TEST(Formats, AreFoundByNameInAnyCase) {
   EXPECT_EQ(FindFormat("BF16")->type, gguf::TensorType::kBF16);
   EXPECT_EQ(FindFormat("q8"), nullptr);
   EXPECT_EQ(FindFormat(""), nullptr);
-  EXPECT_EQ(RequireFormat(gguf::TensorType::kIQ2_XXS, "blk.0.w").status().message(),
-            "tensor 'blk.0.w' has type IQ2_XXS, which cannot be decoded");
+  EXPECT_EQ(RequireFormat(gguf::TensorType::kNVFP4, "blk.0.w").status().message(),
+            "tensor 'blk.0.w' has type NVFP4, which cannot be decoded");
 }
 
 class DecodesBitForBit : public testing::TestWithParam<std::string> {};
@@ -61,8 +61,9 @@ TEST_P(DecodesBitForBit, AsTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Quant, DecodesBitForBit,
                          testing::Values("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0",
-                                         "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL",
-                                         "IQ4_XS"),
+                                         "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS",
+                                         "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS",
+                                         "IQ3_S", "TQ1_0", "TQ2_0", "MXFP4"),
                          [](const auto& test) { return test.param; });
 
 std::vector<std::byte> Encoded(std::string_view name, const std::vector<float>& values) {

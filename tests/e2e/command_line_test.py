@@ -49,7 +49,7 @@ class Usage(unittest.TestCase):
         self.assertIn("--think is 'maybe'; it takes true or false", err)
 
     def test_every_command_has_help(self):
-        for verb in ("run", "compare", "show", "bench", "perplexity", "kl", "convert",
+        for verb in ("run", "compare", "show", "bench", "perplexity", "kl", "convert", "quantize", "imatrix",
                      "tokenize", "detokenize", "render", "logits", "version"):
             code, out, err = run(verb, "--help")
             self.assertEqual((code, err), (0, ""), verb)

@@ -25,6 +25,7 @@ class CpuOps final : public Ops {
       : table_(table),
         pool_(options.threads),
         matmul_(table_, pool_, options.max_rows, options.max_cols),
+        hook_(options.matmul_hook),
         scratch_(options.threads * cpu::kScratchBytes) {
     cpu::InstallScalar(&scalar_);
     for (std::size_t worker = 0; worker < options.threads; ++worker) {
@@ -60,6 +61,11 @@ class CpuOps final : public Ops {
   }
 
   void MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) override {
+    if (hook_) {
+      hooked_tasks_.assign(tasks.begin(), tasks.end());
+      hook_(x_TI, hooked_tasks_);
+      tasks = hooked_tasks_;
+    }
     matmul_.Run(x_TI, tasks, worker_scratch_);
   }
 
@@ -247,6 +253,8 @@ class CpuOps final : public Ops {
   cpu::KernelTable scalar_{};
   ThreadPool pool_;
   cpu::MatMulDriver matmul_;
+  MatMulHook hook_;
+  std::vector<MatMulTask> hooked_tasks_;
   AlignedBuffer<std::byte> scratch_;
   std::vector<std::byte*> worker_scratch_;
 };
