@@ -25,6 +25,8 @@ struct VisionLimits {
   double fps = 2;
   std::uint64_t min_frames = 4;
   std::uint64_t max_frames = 768;
+
+  bool operator==(const VisionLimits&) const = default;
 };
 
 /// Patches of `patch` pixels a side; blocks of merge x merge of them become one token.

@@ -135,6 +135,17 @@ Status CheckKind(const gguf::File& file, const TowerReader& reader) {
             Format("{}: a vision tower of type '{}' cannot be run (known: qwen3vl_merger)",
                    file.name(), Printable(kind))};
   }
+  for (const char* name : {"image_mean", "image_std"}) {
+    const std::string key = reader.Key(name);
+    if (!file.Has(key)) {
+      continue;
+    }
+    TANDEM_ASSIGN_OR_RETURN(const std::vector<float> values, file.GetFloatArray(key));
+    if (std::any_of(values.begin(), values.end(), [](float v) { return v != 0.5F; })) {
+      return {StatusCode::kUnsupported,
+              Format("{}: {} is not 0.5 for every colour, which cannot be run", file.name(), key)};
+    }
+  }
   const std::string deepstack = reader.Key("is_deepstack_layers");
   if (file.Has(deepstack)) {
     TANDEM_ASSIGN_OR_RETURN(const std::vector<bool> layers, file.GetBoolArray(deepstack));
