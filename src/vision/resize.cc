@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "vision/resize_passes.h"
 
 namespace tandem {
 namespace {
@@ -25,108 +26,70 @@ double Cubic(double x) {
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
 }
 
-/// For each sample of one axis of the result: the source samples it sums, with integer weights.
+/// The windows of one axis and their weights.
 struct Filter {
-  struct Window {
-    std::size_t first = 0;
-    std::size_t count = 0;
-  };
-  std::vector<Window> windows;
-  std::size_t taps = 0;  // room per sample in `weights`
-  std::vector<std::int32_t> weights;
-  int precision = 0;  // weights are times 2^precision
+  std::vector<ResizeWindow> windows;  // point into `weights`
+  std::vector<std::int16_t> weights;
+  int precision = 0;
 };
 
 Filter MakeFilter(std::size_t in, std::size_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double stretch = std::max(scale, 1.0);
   const double reach = kHalfWidth * stretch;
+  const std::size_t room = static_cast<std::size_t>(std::ceil(reach)) * 2 + 2;  // even
   Filter filter;
-  filter.taps = static_cast<std::size_t>(std::ceil(reach)) * 2 + 1;
   filter.windows.resize(out);
-  filter.weights.resize(out * filter.taps);
-  std::vector<double> weights(out * filter.taps);
+  std::vector<double> weights(out * room);
   double largest = 0;
   for (std::size_t x = 0; x < out; ++x) {
     const double center = (static_cast<double>(x) + 0.5) * scale;
     const double begin = std::max(0.0, std::trunc(center - reach + 0.5));
     const double end = std::min(static_cast<double>(in), std::trunc(center + reach + 0.5));
-    const auto first = static_cast<std::size_t>(begin);
-    const std::size_t count =
-        std::min(end > begin ? static_cast<std::size_t>(end - begin) : 0, filter.taps);
-    filter.windows[x] = {first, count};
-    double* row = weights.data() + x * filter.taps;
+    ResizeWindow& window = filter.windows[x];
+    window.first = static_cast<std::size_t>(begin);
+    window.count = std::min(end > begin ? static_cast<std::size_t>(end - begin) : 0, room);
+    double* row = weights.data() + x * room;
     double sum = 0;
-    for (std::size_t j = 0; j < count; ++j) {
-      row[j] = Cubic((static_cast<double>(first + j) + 0.5 - center) / stretch);
+    for (std::size_t j = 0; j < window.count; ++j) {
+      row[j] = Cubic((static_cast<double>(window.first + j) + 0.5 - center) / stretch);
       sum += row[j];
     }
-    for (std::size_t j = 0; j < count && sum != 0; ++j) {
+    for (std::size_t j = 0; j < window.count && sum != 0; ++j) {
       row[j] /= sum;
       largest = std::max(largest, row[j]);
     }
   }
-  // The most bits for which the largest weight still fits 16 of them, as the reference's loop
-  // finds.
+  // The most bits for which the largest weight still fits 16 of them.
   while (filter.precision < kMostPrecision &&
          std::trunc(0.5 + largest * std::ldexp(1.0, filter.precision + 1)) < 32768) {
     ++filter.precision;
   }
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    filter.weights[i] =
-        static_cast<std::int32_t>(std::round(weights[i] * std::ldexp(1.0, filter.precision)));
+  for (const double weight : weights) {
+    filter.weights.push_back(
+        static_cast<std::int16_t>(std::round(weight * std::ldexp(1.0, filter.precision))));
+  }
+  for (std::size_t x = 0; x < out; ++x) {
+    filter.windows[x].weights = filter.weights.data() + x * room;
   }
   return filter;
 }
 
-std::uint8_t Narrow(std::int32_t sum, int precision) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> precision, 0, 255));
-}
-
 Picture ResizeWidth(const Picture& from, std::size_t width) {
   const Filter filter = MakeFilter(from.width, width);
-  const std::int32_t half = 1 << (filter.precision - 1);
   Picture to(from.height, width);
   for (std::size_t y = 0; y < from.height; ++y) {
-    std::uint8_t* out = to.Row(y);
-    for (std::size_t x = 0; x < width; ++x, out += 3) {
-      const std::uint8_t* pixel = from.Row(y) + 3 * filter.windows[x].first;
-      const std::int32_t* weight = filter.weights.data() + x * filter.taps;
-      std::int32_t r = half;
-      std::int32_t g = half;
-      std::int32_t b = half;
-      for (std::size_t j = 0; j < filter.windows[x].count; ++j, pixel += 3) {
-        r += weight[j] * pixel[0];
-        g += weight[j] * pixel[1];
-        b += weight[j] * pixel[2];
-      }
-      out[0] = Narrow(r, filter.precision);
-      out[1] = Narrow(g, filter.precision);
-      out[2] = Narrow(b, filter.precision);
-    }
+    const std::size_t room = from.rgb.size() - y * from.row_bytes();
+    ResizeRow(filter.windows, filter.precision, from.Row(y), room, to.Row(y));
   }
   return to;
 }
 
 Picture ResizeHeight(const Picture& from, std::size_t height) {
   const Filter filter = MakeFilter(from.height, height);
-  const std::int32_t half = 1 << (filter.precision - 1);
   Picture to(height, from.width);
-  const std::size_t n = from.row_bytes();
-  std::vector<std::int32_t> sums(n);
   for (std::size_t y = 0; y < height; ++y) {
-    std::fill(sums.begin(), sums.end(), half);
-    for (std::size_t j = 0; j < filter.windows[y].count; ++j) {
-      const std::int32_t weight = filter.weights[y * filter.taps + j];
-      const std::uint8_t* row = from.Row(filter.windows[y].first + j);
-      for (std::size_t i = 0; i < n; ++i) {
-        sums[i] += weight * row[i];
-      }
-    }
-    std::uint8_t* out = to.Row(y);
-    for (std::size_t i = 0; i < n; ++i) {
-      out[i] = Narrow(sums[i], filter.precision);
-    }
+    ResizeColumns(filter.windows[y], filter.precision, from, to.Row(y));
   }
   return to;
 }
