@@ -17,12 +17,13 @@ bool StartsWith(std::span<const std::byte> bytes, std::string_view magic, std::s
 }
 
 Result<StoredPicture> DecodeStored(std::span<const std::byte> bytes, PictureFormat format,
-                                   std::string_view name, const DecodeLimits& limits) {
+                                   std::string_view name, const DecodeLimits& limits,
+                                   DecodeObserver* observer) {
   switch (format) {
     case PictureFormat::kPng:
       return DecodePng(bytes, name, limits);
     case PictureFormat::kJpeg:
-      return DecodeJpeg(bytes, name, limits);
+      return DecodeJpeg(bytes, name, limits, observer);
     case PictureFormat::kWebp:
       break;
   }
@@ -66,12 +67,13 @@ Status CheckPictureSize(const PixelSize& size, std::string_view name, const Deco
 }
 
 Result<Picture> DecodePicture(std::span<const std::byte> bytes, std::string_view name,
-                              const DecodeLimits& limits) {
+                              const DecodeLimits& limits, DecodeObserver* observer) {
   if (bytes.empty()) {
     return Status(StatusCode::kCorrupt, Format("{}: the file is empty", name));
   }
   TANDEM_ASSIGN_OR_RETURN(const PictureFormat format, DetectFormat(bytes, name));
-  TANDEM_ASSIGN_OR_RETURN(StoredPicture stored, DecodeStored(bytes, format, name, limits));
+  TANDEM_ASSIGN_OR_RETURN(StoredPicture stored,
+                          DecodeStored(bytes, format, name, limits, observer));
   return Upright(std::move(stored.picture), stored.orientation);
 }
 

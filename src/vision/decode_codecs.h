@@ -20,7 +20,7 @@ struct StoredPicture {
 Result<StoredPicture> DecodePng(std::span<const std::byte> bytes, std::string_view name,
                                 const DecodeLimits& limits);
 Result<StoredPicture> DecodeJpeg(std::span<const std::byte> bytes, std::string_view name,
-                                 const DecodeLimits& limits);
+                                 const DecodeLimits& limits, DecodeObserver* observer);
 Result<StoredPicture> DecodeWebp(std::span<const std::byte> bytes, std::string_view name,
                                  const DecodeLimits& limits);
 

@@ -65,7 +65,8 @@ std::uint8_t MixInk(unsigned ink, unsigned black) {
 /// functions that call libjpeg.
 class JpegReader {
  public:
-  JpegReader(std::span<const std::byte> bytes, std::string_view name) : name_(name), bytes_(bytes) {
+  JpegReader(std::span<const std::byte> bytes, std::string_view name, DecodeObserver* observer)
+      : name_(name), bytes_(bytes), observer_(observer) {
     info_.err = jpeg_std_error(&errors_.manager);
     errors_.manager.error_exit = &OnError;
     errors_.manager.emit_message = &OnMessage;
@@ -83,7 +84,17 @@ class JpegReader {
     TANDEM_RETURN_IF_ERROR(CheckPictureSize(size, name_, limits));
     stored_.orientation = FindOrientation();
     stored_.picture = Picture(size.height, size.width);
-    if (!ReadRows()) {
+    if (stored_.orientation != Orientation::kUpright) {
+      observer_ = nullptr;
+    }
+    if (observer_ != nullptr) {
+      observer_->OnStart(stored_.picture);
+    }
+    const bool complete = ReadRows();
+    if (observer_ != nullptr) {
+      observer_->OnEnd(complete);
+    }
+    if (!complete) {
       return Broken();
     }
     return std::move(stored_);
@@ -136,6 +147,9 @@ class JpegReader {
       if (jpeg_read_scanlines(&info_, &row, 1) == 1 && !inks_.empty()) {
         MixRow(to);
       }
+      if (observer_ != nullptr) {
+        observer_->OnRows(info_.output_scanline);
+      }
     }
     jpeg_finish_decompress(&info_);
     return true;
@@ -152,6 +166,7 @@ class JpegReader {
 
   std::string_view name_;
   std::span<const std::byte> bytes_;
+  DecodeObserver* observer_;
   JpegErrors errors_ = {};
   jpeg_progress_mgr progress_ = {};
   jpeg_decompress_struct info_ = {};
@@ -162,8 +177,8 @@ class JpegReader {
 }  // namespace
 
 Result<StoredPicture> DecodeJpeg(std::span<const std::byte> bytes, std::string_view name,
-                                 const DecodeLimits& limits) {
-  return JpegReader(bytes, name).Run(limits);
+                                 const DecodeLimits& limits, DecodeObserver* observer) {
+  return JpegReader(bytes, name, observer).Run(limits);
 }
 
 }  // namespace tandem

@@ -7,9 +7,9 @@
 #include "io/file.h"
 #include "io/mapped_file.h"
 #include "vision/content_hash.h"
-#include "vision/decode.h"
 #include "vision/limits.h"
 #include "vision/patches.h"
+#include "vision/prepare.h"
 #include "vision/video.h"
 
 namespace tandem {
@@ -119,10 +119,8 @@ Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::Encode(const MediaSou
     return known;
   }
   const auto start = Clock::now();
-  TANDEM_ASSIGN_OR_RETURN(Picture picture, DecodePicture(bytes, source.path));
-  TANDEM_ASSIGN_OR_RETURN(
-      const PreparedMedia prepared,
-      PrepareImage(std::move(picture), limits_.image, config().shape, source.path));
+  TANDEM_ASSIGN_OR_RETURN(const PreparedMedia prepared,
+                          PreparePicture(bytes, source.path, limits_.image, config().shape));
   return EncodeNew(prepared, content, start, cancel);
 }
 

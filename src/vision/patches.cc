@@ -41,14 +41,14 @@ PatchPlace PlaceOf(std::size_t index, const PatchGrid& grid, std::size_t merge) 
   return {block / blocks_w * merge + within / merge, block % blocks_w * merge + within % merge};
 }
 
-Result<PreparedMedia> PrepareImage(Picture picture, const PixelRange& range,
+Result<PreparedMedia> PrepareImage(const Picture& picture, const PixelRange& range,
                                    const PatchShape& shape, std::string_view name) {
   PreparedMedia media;
   media.source = picture.size();
   TANDEM_ASSIGN_OR_RETURN(const PixelSize size, ImageSize(media.source, range, shape, name));
   media.grid = {1, static_cast<std::size_t>(size.height / shape.patch),
                 static_cast<std::size_t>(size.width / shape.patch)};
-  media.frames.push_back(Resize(std::move(picture), size));
+  media.frames.push_back(Resize(picture, size));
   return media;
 }
 
@@ -62,10 +62,17 @@ void FillPatches(const PreparedMedia& media, const PatchShape& shape, std::size_
     const std::size_t step = (first + i) / media.grid.patches_per_step();
     const PatchPlace place =
         PlaceOf((first + i) % media.grid.patches_per_step(), media.grid, shape.merge);
-    for (std::size_t slot = 0; slot < kFramesPerStep; ++slot) {
-      const std::size_t frame = std::min(step * kFramesPerStep + slot, media.frames.size() - 1);
-      FillFrame(media.frames[frame], place, shape.patch, kTable, kFramesPerStep * plane,
-                out_NP.Row(i) + slot * plane);
+    const std::size_t first_frame = step * kFramesPerStep;
+    float* out = out_NP.Row(i);
+    FillFrame(media.frames[first_frame], place, shape.patch, kTable, kFramesPerStep * plane, out);
+    if (first_frame + 1 < media.frames.size()) {
+      FillFrame(media.frames[first_frame + 1], place, shape.patch, kTable, kFramesPerStep * plane,
+                out + plane);
+      continue;
+    }
+    for (std::size_t channel = 0; channel < 3; ++channel) {  // the frame stands for both
+      float* planes = out + channel * kFramesPerStep * plane;
+      std::copy_n(planes, plane, planes + plane);
     }
   }
 }

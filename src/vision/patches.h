@@ -26,7 +26,7 @@ struct PreparedMedia {
 inline constexpr std::size_t kFramesPerStep = 2;
 
 /// Resizes a picture. Errors of ImageSize.
-Result<PreparedMedia> PrepareImage(Picture picture, const PixelRange& range,
+Result<PreparedMedia> PrepareImage(const Picture& picture, const PixelRange& range,
                                    const PatchShape& shape, std::string_view name);
 
 /// Values of one patch: channel, frame of the pair, y, x.

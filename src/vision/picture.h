@@ -2,6 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
 #include <vector>
 
 namespace tandem {
@@ -15,13 +18,33 @@ struct PixelSize {
   bool operator==(const PixelSize&) const = default;
 };
 
+/// Memory that is written before it is read need not be zeroed first: of a large picture that would
+/// take as long as resizing it.
+template <typename T>
+struct UnsetAllocator : std::allocator<T> {
+  template <typename U>
+  struct rebind {
+    using other = UnsetAllocator<U>;
+  };
+  template <typename U>
+  void construct(U* at) noexcept {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <typename U, typename... Arguments>
+  void construct(U* at, Arguments&&... arguments) {
+    ::new (static_cast<void*>(at)) U(std::forward<Arguments>(arguments)...);
+  }
+};
+using PictureBytes = std::vector<std::uint8_t, UnsetAllocator<std::uint8_t>>;
+
 /// 8-bit RGB, rows from the top, no gaps: pixel (y, x) begins at byte 3 * (y * width + x).
 struct Picture {
   std::size_t height = 0;
   std::size_t width = 0;
-  std::vector<std::uint8_t> rgb;
+  PictureBytes rgb;
 
   Picture() = default;
+  /// Its pixels are not set.
   Picture(std::size_t height_in, std::size_t width_in)
       : height(height_in), width(width_in), rgb(3 * height_in * width_in) {}
 

@@ -26,19 +26,12 @@ double Cubic(double x) {
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
 }
 
-/// The windows of one axis and their weights.
-struct Filter {
-  std::vector<ResizeWindow> windows;  // point into `weights`
-  std::vector<std::int16_t> weights;
-  int precision = 0;
-};
-
-Filter MakeFilter(std::size_t in, std::size_t out) {
+ResizeFilter MakeFilter(std::size_t in, std::size_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double stretch = std::max(scale, 1.0);
   const double reach = kHalfWidth * stretch;
   const std::size_t room = static_cast<std::size_t>(std::ceil(reach)) * 2 + 2;  // even
-  Filter filter;
+  ResizeFilter filter;
   filter.windows.resize(out);
   std::vector<double> weights(out * room);
   double largest = 0;
@@ -75,37 +68,52 @@ Filter MakeFilter(std::size_t in, std::size_t out) {
   return filter;
 }
 
-Picture ResizeWidth(const Picture& from, std::size_t width) {
-  const Filter filter = MakeFilter(from.width, width);
-  Picture to(from.height, width);
-  for (std::size_t y = 0; y < from.height; ++y) {
-    const std::size_t room = from.rgb.size() - y * from.row_bytes();
-    ResizeRow(filter.windows, filter.precision, from.Row(y), room, to.Row(y));
-  }
-  return to;
-}
-
-Picture ResizeHeight(const Picture& from, std::size_t height) {
-  const Filter filter = MakeFilter(from.height, height);
-  Picture to(height, from.width);
-  for (std::size_t y = 0; y < height; ++y) {
-    ResizeColumns(filter.windows[y], filter.precision, from, to.Row(y));
-  }
-  return to;
-}
-
 }  // namespace
 
-Picture Resize(Picture picture, const PixelSize& size) {
-  TANDEM_CHECK(picture.width > 0 && picture.height > 0 && size.width > 0 && size.height > 0,
+ResizeStream::ResizeStream(const Picture& from, const PixelSize& size) : from_(from), size_(size) {
+  TANDEM_CHECK(from.width > 0 && from.height > 0 && size.width > 0 && size.height > 0,
                "only pictures with pixels are resized");
-  if (size.width != picture.width) {
-    picture = ResizeWidth(picture, size.width);
+  if (size.width != from.width) {
+    across_ = MakeFilter(from.width, size.width);
+    wide_ = Picture(from.height, size.width);
   }
-  if (size.height != picture.height) {
-    picture = ResizeHeight(picture, size.height);
+  if (size.height != from.height) {
+    down_ = MakeFilter(from.height, size.height);
+    out_ = Picture(size.height, size.width);
   }
-  return picture;
+}
+
+void ResizeStream::Advance(std::size_t rows) {
+  if (!across_.windows.empty()) {
+    for (; rows_across_ < rows; ++rows_across_) {
+      // Bytes that may be read; of the row after only what is there.
+      const std::size_t room = (rows - rows_across_) * from_.row_bytes();
+      ResizeRow(across_.windows, across_.precision, from_.Row(rows_across_), room,
+                wide_.Row(rows_across_));
+    }
+  }
+  const Picture& tall = across_.windows.empty() ? from_ : wide_;
+  for (; rows_down_ < down_.windows.size(); ++rows_down_) {
+    const ResizeWindow& window = down_.windows[rows_down_];
+    if (window.first + window.count > rows) {
+      break;
+    }
+    ResizeColumns(window, down_.precision, tall, out_.Row(rows_down_));
+  }
+}
+
+Picture ResizeStream::Take() {
+  TANDEM_CHECK(rows_down_ == down_.windows.size(), "all rows must have come");
+  if (!down_.windows.empty()) {
+    return std::move(out_);
+  }
+  return across_.windows.empty() ? from_ : std::move(wide_);
+}
+
+Picture Resize(const Picture& picture, const PixelSize& size) {
+  ResizeStream stream(picture, size);
+  stream.Advance(picture.height);
+  return stream.Take();
 }
 
 }  // namespace tandem

@@ -191,7 +191,7 @@ Result<PreparedMedia> ReadFrames(const std::string& path, const std::vector<std:
       TANDEM_ASSIGN_OR_RETURN(size,
                               VideoSize(indices.size(), media.source, limits.video, shape, path));
     }
-    media.frames.push_back(Resize(std::move(frame), size));
+    media.frames.push_back(Resize(frame, size));
   }
   TANDEM_RETURN_IF_ERROR(reader.Finish());
   media.grid = {(media.frames.size() + kFramesPerStep - 1) / kFramesPerStep,
