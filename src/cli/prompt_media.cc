@@ -152,6 +152,10 @@ void AddText(std::string_view text, std::vector<ContentPart>& parts) {
 
 }  // namespace
 
+bool IsMediaName(std::string_view name) {
+  return KindOf(name).has_value();
+}
+
 std::vector<ContentPart> CutAtFiles(std::string_view prompt) {
   std::vector<ContentPart> parts;
   std::size_t done = 0;

@@ -17,6 +17,9 @@ namespace tandem {
 Message UserMessage(std::string_view prompt, const std::vector<std::string>& images,
                     const std::vector<std::string>& videos);
 
+/// Whether a name ends like a picture's or a clip's.
+bool IsMediaName(std::string_view name);
+
 /// The prompt cut at the names of files, in order; text without the white space beside them.
 std::vector<ContentPart> CutAtFiles(std::string_view prompt);
 

@@ -110,6 +110,11 @@ class Seeing(unittest.TestCase):
         self.assertIn("answer", seeing)
         self.assertEqual(blind["error"], "phi4-mini:demo cannot see images")
 
+    def test_a_picture_among_the_words_of_compare_is_no_model(self):
+        done = run("compare", self.MODEL, PHI, "--json", *self.OPTIONS, CAT, "What?")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(json.loads(done.stdout)["columns"]), 2)
+
     def test_bad_pictures_are_one_clear_line(self):
         with tempfile.TemporaryDirectory() as folder:
             good = Path(CAT).read_bytes()
