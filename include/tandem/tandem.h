@@ -38,6 +38,15 @@ struct OpenOptions {
   std::string isa = "auto";
   /// Number format of cached keys and values: f32, f16, bf16, q8_0.
   std::string kv = "f16";
+  /// Vision file (mmproj) of a model that can see. Empty: the tower inside the model's own file, or
+  /// a file beside it that fits and has "mmproj" in its name. Ignored by models that cannot see.
+  std::string mmproj = "";
+  /// Least and most pixels of a picture, and of all frames of a clip together, as the model sees
+  /// them; unset: what the vision file, or the preprocessor configs beside it, say.
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> image_pixels = {};
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> video_pixels = {};
+  /// At most so many tokens for each picture, which lowers the most pixels; 0: no such limit.
+  std::size_t image_tokens = 0;
 };
 
 /// What is known of an opened model.
@@ -55,6 +64,7 @@ struct ModelFacts {
   std::size_t threads = 0;
   std::string kv;
   bool has_thinking_switch = false;  // its template looks at enable_thinking
+  bool sees_images = false;          // pictures and clips may be in messages
   std::vector<std::string> notes;    // what the user should be told, a line each
 };
 
@@ -80,14 +90,27 @@ class Model {
 /// The names of the models that are built into the program.
 std::vector<std::string> BuiltinModels();
 
+/// A piece of a message: text, or a picture or clip to look at.
+struct ContentPart {
+  enum class Kind { kText, kImage, kVideo };
+  Kind kind = Kind::kText;
+  /// The text; or a path, a file: URL, or (of a picture) a data: URL with base64. Pictures: PNG,
+  /// JPEG, WebP. Clips: whatever the system's ffmpeg reads.
+  std::string value = "";
+};
+
 struct Message {
   std::string role;  // "system", "user", "assistant", "tool"
   std::string content;
   std::string reasoning;  // of an assistant message
+  /// When not empty, what is said instead of `content`, in this order.
+  std::vector<ContentPart> parts = {};
 };
 
-/// Conversations in JSON: an array of {"role", "content"} objects, or {"messages": [...]}. Errors
-/// name index and field.
+/// Conversations in JSON: an array of {"role", "content"} objects, or {"messages": [...]}. Content
+/// is a string, or a list of parts {"type": "text", "text": ..}, {"type": "image", "image": ..},
+/// {"type": "video", "video": ..}, or {"type": "image_url", "image_url": {"url": ..}}. Errors name
+/// index and field.
 Result<std::vector<Message>> ParseMessages(std::string_view json);
 
 enum class Thinking {
@@ -188,6 +211,9 @@ class Session {
 
   /// Answers the conversation so far, which must end with a user (or tool) message, and appends the
   /// answer to it. A cancelled answer is appended as far as it came; an error appends nothing.
+  /// Pictures and clips are looked at first (a kNote event tells how large each is seen), once:
+  /// what was seen is remembered by its content. Unsupported when the model cannot see and a
+  /// message has a picture; the errors of reading one name it.
   Result<Answer> Generate(const GenerateOptions& options, const EventCallback& on_event);
 
  private:

@@ -74,13 +74,38 @@ std::string QuantisationOf(const gguf::File& file) {
   return type.ok() ? FileTypeName(*type) : "unknown";
 }
 
+std::optional<PixelRange> ToRange(
+    const std::optional<std::pair<std::uint64_t, std::uint64_t>>& pixels) {
+  return pixels.has_value() ? std::optional(PixelRange{pixels->first, pixels->second})
+                            : std::nullopt;
+}
+
+// As chat templates know them.
+Json ToContent(const Message& message) {
+  if (message.parts.empty()) {
+    return message.content;
+  }
+  Json content = Json::array();
+  for (const ContentPart& part : message.parts) {
+    const char* type = part.kind == ContentPart::Kind::kText    ? "text"
+                       : part.kind == ContentPart::Kind::kImage ? "image"
+                                                                : "video";
+    content.push_back({{"type", type}, {type, part.value}});
+  }
+  return content;
+}
+
 }  // namespace
 
 OpenSettings ToSettings(const OpenOptions& options) {
   return {.context_tokens = options.context_tokens,
           .threads = options.threads,
           .isa = options.isa,
-          .kv = options.kv};
+          .kv = options.kv,
+          .mmproj = options.mmproj,
+          .image_pixels = ToRange(options.image_pixels),
+          .video_pixels = ToRange(options.video_pixels),
+          .image_tokens = options.image_tokens};
 }
 
 TurnOptions ToTurnOptions(const GenerateOptions& options) {
@@ -154,6 +179,7 @@ ModelFacts ToFacts(const OpenedModel& opened) {
   facts.kv = KvTypeName(opened.engine.kv);
   facts.has_thinking_switch =
       loaded.template_source().find("enable_thinking") != std::string_view::npos;
+  facts.sees_images = loaded.eyes() != nullptr;
   facts.notes = opened.notes;
   return facts;
 }
@@ -161,7 +187,7 @@ ModelFacts ToFacts(const OpenedModel& opened) {
 Conversation ToConversation(const std::vector<Message>& messages) {
   Conversation conversation;
   for (const Message& message : messages) {
-    Json item = {{"role", message.role}, {"content", message.content}};
+    Json item = {{"role", message.role}, {"content", ToContent(message)}};
     if (!message.reasoning.empty()) {
       item["reasoning_content"] = message.reasoning;
     }

@@ -1,6 +1,7 @@
 #include "api/convert_types.h"
 #include "api/model_impl.h"
 #include "base/format.h"
+#include "chat/media.h"
 #include "plan/memory.h"
 #include "store/builtin.h"
 
@@ -21,18 +22,50 @@ std::vector<std::string> BuiltinModels() {
   return BuiltinModelNames();
 }
 
+namespace {
+
+// Parts of one message after TakeMedia: pictures and clips in the form that templates know.
+Result<std::vector<ContentPart>> ToParts(const Json& content, std::size_t index) {
+  std::vector<ContentPart> parts;
+  for (const Json& part : content) {
+    for (const auto& [type, kind] : {std::pair("text", ContentPart::Kind::kText),
+                                     std::pair("image", ContentPart::Kind::kImage),
+                                     std::pair("video", ContentPart::Kind::kVideo)}) {
+      if (part.is_object() && part.contains(type) && part[type].is_string()) {
+        parts.push_back({.kind = kind, .value = part[type].get<std::string>()});
+        break;
+      }
+    }
+  }
+  if (parts.size() != content.size() || parts.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  Format("messages: message {}: a part of \"content\" is neither text nor a "
+                         "picture nor a clip",
+                         index));
+  }
+  return parts;
+}
+
+}  // namespace
+
 Result<std::vector<Message>> ParseMessages(std::string_view json) {
-  TANDEM_ASSIGN_OR_RETURN(const Conversation conversation, ParseConversation(json, "messages"));
+  TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ParseConversation(json, "messages"));
+  TANDEM_RETURN_IF_ERROR(NameMedia(conversation));
   std::vector<Message> messages;
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
     const Json& item = conversation.messages[i];
-    if (!item.contains("content") || !item["content"].is_string()) {
+    if (!item.contains("content") ||
+        (!item["content"].is_string() && !item["content"].is_array())) {
       return Status(StatusCode::kInvalidArgument,
-                    Format("messages: message {}: \"content\" must be a string", i));
+                    Format("messages: message {}: \"content\" must be a string or a list", i));
     }
     Message& message = messages.emplace_back();
     message.role = item["role"].get<std::string>();
-    message.content = item["content"].get<std::string>();
+    if (item["content"].is_string()) {
+      message.content = item["content"].get<std::string>();
+    } else {
+      TANDEM_ASSIGN_OR_RETURN(message.parts, ToParts(item["content"], i));
+    }
     if (item.contains("reasoning_content") && item["reasoning_content"].is_string()) {
       message.reasoning = item["reasoning_content"].get<std::string>();
     }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "chat/media.h"
 
 namespace tandem {
 
@@ -19,8 +20,7 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
                                      .bos_text = model_.text().bos_text(),
                                      .eos_text = model_.text().eos_text(),
                                      .template_source = model_.template_source()};
-  TANDEM_ASSIGN_OR_RETURN(
-      prompt_, BuildPrompt(*chat_template, model_.tokenizer(), conversation, prompt_options));
+  TANDEM_ASSIGN_OR_RETURN(prompt_, MakePrompt(conversation, *chat_template, prompt_options));
   result_.thinking = prompt_.starts_in_reasoning;
   TANDEM_RETURN_IF_ERROR(SettleSampling(*chat_template, prompt_options));
   splitter_ = std::make_unique<StreamSplitter>(model_.tokenizer(), prompt_.starts_in_reasoning);
@@ -30,7 +30,7 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
             Format("prompt has {} tokens; the context has room for {}", prompt_.ids.size(),
                    engine_.context_tokens())};
   }
-  AlignState(prompt_.ids);
+  AlignState(prompt_.rows);
   result_.prompt_tokens = prompt_.ids.size();
   result_.reused_tokens = live_.length();
   // A recurrent state is worth a snapshot where this turn's generation prompt begins.
@@ -41,6 +41,36 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   }
   result_.first_token = std::chrono::steady_clock::now() - start;
   return SubmitPart(live_.length(), end);
+}
+
+// Looks at the pictures first, if there are any.
+Result<Prompt> ChatSession::MakePrompt(Conversation conversation,
+                                       const text::Template& chat_template,
+                                       const PromptOptions& options) {
+  TANDEM_ASSIGN_OR_RETURN(const std::vector<MediaSource> media, TakeMedia(conversation));
+  TANDEM_ASSIGN_OR_RETURN(const auto seen, model_.See(media, options_.cancel));
+  for (std::size_t i = 0; i < media.size(); ++i) {
+    TellSize(media[i], *seen[i]);
+  }
+  PromptOptions with_media = options;
+  with_media.media = seen;
+  if (!seen.empty()) {
+    with_media.media_merge = model_.eyes()->config().shape.merge;
+  }
+  return BuildPrompt(chat_template, model_.tokenizer(), std::move(conversation), with_media);
+}
+
+// How large the model sees a picture, once.
+void ChatSession::TellSize(const MediaSource& source, const EncodedMedia& media) {
+  if (std::find(told_.begin(), told_.end(), media.key) != told_.end()) {
+    return;
+  }
+  told_.push_back(media.key);
+  const std::string frames =
+      media.video ? Format("{} frame pairs of ", media.grid.t) : std::string();
+  Emit(TurnEvent::Kind::kNote, Format("{}: {} x {} pixels, seen as {}{} x {} ({} tokens)",
+                                      source.path, media.source.width, media.source.height, frames,
+                                      media.resized.width, media.resized.height, media.tokens()));
 }
 
 Status ChatSession::SettleSampling(const text::Template& chat_template,
@@ -57,16 +87,16 @@ Status ChatSession::SettleSampling(const text::Template& chat_template,
   return OkStatus();
 }
 
-// Leaves in live_ the longest part of `ids` that need not be read again, at least one token short
-// of all.
-void ChatSession::AlignState(std::span<const TokenId> ids) {
-  const std::size_t prefix = std::min(live_.CommonPrefix(ids), ids.size() - 1);
+// Leaves in live_ the longest part of `rows` that need not be read again, at least one row short of
+// all.
+void ChatSession::AlignState(std::span<const TokenId> rows) {
+  const std::size_t prefix = std::min(live_.CommonPrefix(rows), rows.size() - 1);
   if (live_.CanTruncate(prefix)) {
     live_.Truncate(prefix);
     return;
   }
-  if (snapshot_.has_value() && snapshot_->length() < ids.size() &&
-      snapshot_->CommonPrefix(ids) == snapshot_->length()) {
+  if (snapshot_.has_value() && snapshot_->length() < rows.size() &&
+      snapshot_->CommonPrefix(rows) == snapshot_->length()) {
     live_ = snapshot_->Fork();
     return;
   }
@@ -79,8 +109,17 @@ Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
   const bool last = end == prompt_.ids.size();
   request_ = Request();
   request_.sequence = &live_;
-  request_.prompt.assign(prompt_.ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                         prompt_.ids.begin() + static_cast<std::ptrdiff_t>(end));
+  const auto first = static_cast<std::ptrdiff_t>(begin);
+  const auto past = static_cast<std::ptrdiff_t>(end);
+  request_.prompt.assign(prompt_.rows.begin() + first, prompt_.rows.begin() + past);
+  if (!prompt_.positions.empty()) {
+    request_.positions.assign(prompt_.positions.begin() + first, prompt_.positions.begin() + past);
+  }
+  vectors_ = GatherVectors(prompt_.runs, begin, end);
+  if (!vectors_.empty()) {
+    request_.vectors_TE =
+        Mat<const float>(vectors_.data(), end - begin, vectors_.size() / (end - begin));
+  }
   for (const std::size_t border : prompt_.borders) {
     if (border > begin && border < end) {
       request_.borders.push_back(border - begin);

@@ -83,7 +83,10 @@ class ChatSession {
 
  private:
   Status SettleSampling(const text::Template& chat_template, const PromptOptions& options);
-  void AlignState(std::span<const TokenId> ids);
+  Result<Prompt> MakePrompt(Conversation conversation, const text::Template& chat_template,
+                            const PromptOptions& options);
+  void TellSize(const MediaSource& source, const EncodedMedia& media);
+  void AlignState(std::span<const TokenId> rows);
   Status SubmitPart(std::size_t begin, std::size_t end);
   bool OnToken(TokenId token);
   bool Emit(TurnEvent::Kind kind, std::string_view text);
@@ -94,6 +97,8 @@ class ChatSession {
   Sequence live_;
   std::optional<Sequence> snapshot_;  // what was read up to the last generation prompt
 
+  std::vector<std::uint64_t> told_;  // pictures whose size the user knows
+
   // Of the turn under way.
   Prompt prompt_;
   TurnOptions options_;
@@ -102,6 +107,7 @@ class ChatSession {
   std::unique_ptr<StreamSplitter> splitter_;
   std::unique_ptr<StopStrings> stops_;
   Request request_;
+  std::vector<float> vectors_;  // of the pictures in the part that request_ reads
   std::size_t part_begin_ = 0;  // of the prompt, for the part that request_ reads
   std::size_t part_end_ = 0;
   bool cancelled_ = false;  // by the callback

@@ -38,6 +38,25 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(std::unique_ptr<gguf::Mod
   return loaded;
 }
 
+Result<std::vector<std::shared_ptr<const EncodedMedia>>> LoadedModel::See(
+    std::span<const MediaSource> media, const std::atomic<bool>* cancel) const {
+  std::vector<std::shared_ptr<const EncodedMedia>> seen;
+  if (!media.empty() && eyes_ == nullptr) {
+    std::string reason = blind_reason_;
+    if (reason.empty() && model_->info().architecture == "qwen35") {
+      reason = "its vision file (mmproj) is neither beside it nor given";
+    }
+    return Status(StatusCode::kUnsupported, Format("{} cannot see images{}{}", file_->name(),
+                                                   reason.empty() ? "" : ": ", reason));
+  }
+  for (const MediaSource& source : media) {
+    TANDEM_ASSIGN_OR_RETURN(std::shared_ptr<const EncodedMedia> encoded,
+                            eyes_->Encode(source, cancel));
+    seen.push_back(std::move(encoded));
+  }
+  return seen;
+}
+
 Result<const text::Template*> LoadedModel::chat_template() const {
   if (!template_.has_value()) {
     return template_error_;

@@ -1,13 +1,18 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "gguf/model_file.h"
 #include "model/network.h"
 #include "text/file_tokenizer.h"
 #include "text/template.h"
+#include "vision/encoder.h"
 
 namespace tandem {
 
@@ -28,10 +33,22 @@ class LoadedModel {
   /// The template's text, empty without one.
   std::string_view template_source() const { return template_source_; }
 
+  /// What lets the model see, or nullptr. To be set before the model is shared.
+  void set_eyes(std::shared_ptr<VisionEncoder> eyes) { eyes_ = std::move(eyes); }
+  VisionEncoder* eyes() const { return eyes_.get(); }
+  /// Why there are none, when a vision file was found that cannot be used.
+  void set_blind_reason(std::string reason) { blind_reason_ = std::move(reason); }
+  /// Encodes pictures and clips in order. Unsupported when the model cannot see; errors of
+  /// VisionEncoder::Encode.
+  Result<std::vector<std::shared_ptr<const EncodedMedia>>> See(
+      std::span<const MediaSource> media, const std::atomic<bool>* cancel) const;
+
  private:
   LoadedModel() = default;
 
   std::unique_ptr<gguf::ModelFile> file_;
+  std::shared_ptr<VisionEncoder> eyes_;
+  std::string blind_reason_;
   std::unique_ptr<Network> model_;
   std::unique_ptr<text::FileTokenizer> text_;
   std::string_view template_source_;

@@ -101,6 +101,16 @@ std::vector<std::size_t> FindBorders(const text::Tokenizer& tokenizer,
   return borders;
 }
 
+std::vector<TokenId> EncodeRendered(const text::Tokenizer& tokenizer,
+                                    const text::Rendered& rendered) {
+  std::vector<text::Tokenizer::Span> spans;
+  for (const text::RenderedSpan& span : rendered.spans) {
+    spans.push_back(
+        {std::string_view(rendered.text).substr(span.begin, span.end - span.begin), span.trusted});
+  }
+  return tokenizer.Encode(spans);
+}
+
 }  // namespace
 
 text::TemplateResult<text::Rendered> RenderConversation(const text::Template& chat_template,
@@ -136,13 +146,18 @@ Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Toke
                   "the chat template refuses this conversation: " + text::Describe(result.error()));
   }
   text::Rendered rendered = std::move(result).value();
-  std::vector<text::Tokenizer::Span> spans;
-  for (const text::RenderedSpan& span : rendered.spans) {
-    spans.push_back(
-        {std::string_view(rendered.text).substr(span.begin, span.end - span.begin), span.trusted});
-  }
   Prompt prompt;
-  prompt.ids = tokenizer.Encode(spans);
+  if (options.media.empty()) {
+    prompt.ids = EncodeRendered(tokenizer, rendered);
+    prompt.rows = prompt.ids;
+  } else {
+    TANDEM_ASSIGN_OR_RETURN(ExpandedPrompt expanded,
+                            ExpandMedia(rendered, tokenizer, options.media, options.media_merge));
+    prompt.ids = std::move(expanded.ids);
+    prompt.rows = std::move(expanded.rows);
+    prompt.positions = std::move(expanded.positions);
+    prompt.runs = std::move(expanded.runs);
+  }
   prompt.borders = FindBorders(tokenizer, prompt.ids);
   const bool trusted_end = !rendered.spans.empty() && rendered.spans.back().trusted;
   prompt.starts_in_reasoning = trusted_end && EndsInThinkBlock(rendered.text);
@@ -156,6 +171,7 @@ bool ThinksByDefault(const text::Template& chat_template, const text::Tokenizer&
   hello.messages.push_back({{"role", "user"}, {"content", "Hello"}});
   PromptOptions plain = options;
   plain.think = ThinkMode::kDefault;
+  plain.media = {};
   const Result<Prompt> prompt = BuildPrompt(chat_template, tokenizer, std::move(hello), plain);
   return prompt.ok() && prompt->starts_in_reasoning;
 }

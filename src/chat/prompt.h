@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "base/token_id.h"
 #include "chat/conversation.h"
+#include "chat/media_prompt.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
@@ -24,12 +27,18 @@ struct PromptOptions {
   std::string eos_text;
   /// Of the template: decides how tools reach it.
   std::string_view template_source;
+  /// The pictures and clips of the conversation (TakeMedia), encoded, in reading order.
+  std::span<const std::shared_ptr<const EncodedMedia>> media = {};
+  std::size_t media_merge = 2;  // patches per side of a token
 };
 
 /// A conversation as the model is to read it.
 struct Prompt {
-  std::string text;
-  std::vector<TokenId> ids;
+  std::string text;                    // as the template wrote it, before pictures are put in
+  std::vector<TokenId> ids;            // a placeholder for each row of a picture
+  std::vector<TokenId> rows;           // what the engine reads, see ExpandedPrompt
+  std::vector<RowPosition> positions;  // one per row; empty: all text
+  std::vector<MediaRun> runs;
   std::vector<std::size_t>
       borders;  // index of the first token of each turn, ascending; empty when that cannot be told
   bool starts_in_reasoning = false;  // the answer begins inside an open think block
@@ -42,9 +51,10 @@ text::TemplateResult<text::Rendered> RenderConversation(const text::Template& ch
                                                         const text::RenderOptions& render = {});
 
 /// Renders the conversation and its generation prompt and encodes it: added tokens only where the
-/// template wrote them. The soft switch (TakeSoftSwitch) is applied; without it and with
-/// ThinkMode::kDefault `enable_thinking` stays undefined. InvalidArgument with class, line and
-/// column when the template refuses the conversation.
+/// template wrote them, and the rows of pictures in their places. The soft switch (TakeSoftSwitch)
+/// is applied; without it and with ThinkMode::kDefault `enable_thinking` stays undefined.
+/// InvalidArgument with class, line and column when the template refuses the conversation; errors
+/// of ExpandMedia.
 Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Tokenizer& tokenizer,
                            Conversation conversation, const PromptOptions& options);
 

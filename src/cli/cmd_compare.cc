@@ -23,6 +23,7 @@
 #include "cli/input_text.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
+#include "cli/prompt_media.h"
 #include "cli/prompts_file.h"
 #include "cli/state_line.h"
 #include "cli/terminal.h"
@@ -43,6 +44,7 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  tandem compare qwen3.5:demo phi4-mini:demo \"What is 27 + 45?\"\n"
     "  tandem compare qwen3.5:demo@think qwen3.5:demo@nothink phi4-mini:demo Hello\n"
+    "  tandem compare qwen3.5.gguf phi.gguf --image cat.jpg What is this\n"
     "  tandem compare a.gguf b.gguf --prompts mine.jsonl --report out.md\n"
     "\n"
     "A line of a prompts file is a JSON string, {\"prompt\": \"...\"} or {\"messages\": [...]}.\n"
@@ -106,8 +108,9 @@ class CompareCommand : public Command {
     TANDEM_ASSIGN_OR_RETURN(const std::string prompt, prompt_.has_value()
                                                           ? Result<std::string>(*prompt_)
                                                           : ReadPrompt(words));
+    const bool shown = !options_.images.empty() || !options_.videos.empty();
     const bool chat = prompt.empty() && isatty(STDIN_FILENO) != 0 && out_.interactive && !json_;
-    if (prompt.empty() && !chat) {
+    if (prompt.empty() && !chat && !shown) {
       return UsageError(*this, "there is no prompt, neither as an argument nor piped in");
     }
     TANDEM_ASSIGN_OR_RETURN(Comparison comparison, OpenComparison(std::move(*columns)));
@@ -175,7 +178,7 @@ class CompareCommand : public Command {
     if (system_.has_value()) {
       messages.push_back({.role = "system", .content = *system_, .reasoning = ""});
     }
-    messages.push_back({.role = "user", .content = prompt, .reasoning = ""});
+    messages.push_back(UserMessage(prompt, options_.images, options_.videos));
     return messages;
   }
 
@@ -187,12 +190,18 @@ class CompareCommand : public Command {
     return labels;
   }
 
-  // kFailure when a column has an error instead of an answer.
+  // kFailure when a column has an error instead of an answer, unless that is what its model cannot
+  // do (see images) and others can.
   ExitCode CodeOf(const std::vector<ColumnResult>& results) const {
+    bool answered = false;
     for (const ColumnResult& result : results) {
-      if (!result.error.ok()) {
+      answered = answered || result.error.ok();
+      if (!result.error.ok() && result.error.code() != StatusCode::kUnsupported) {
         return ExitCode::kFailure;
       }
+    }
+    if (!answered) {
+      return ExitCode::kFailure;
     }
     return guard_->interrupted() ? ExitCode::kInterrupted : ExitCode::kSuccess;
   }

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/format.h"
+#include "chat/media.h"
 #include "cli/commands.h"
 #include "cli/input_text.h"
 #include "cli/inspection.h"
@@ -28,6 +29,8 @@ struct LogitsOptions {
   std::optional<std::string> prompt;
   std::optional<std::string> messages;
   std::optional<std::string> think;
+  std::optional<std::string> image_pixels;
+  std::optional<std::string> video_pixels;
   OpenSettings open{.context_tokens = 0, .threads = 0, .isa = "auto", .kv = "f32"};
   std::size_t ubatch = 512;
   std::string rows = "all";
@@ -103,6 +106,13 @@ class LogitsCommand : public Command {
     app.add_option("--think", o.think, "true or false: force thinking on or off")
         ->needs(messages)
         ->check(CLI::IsMember({"true", "false"}));
+    app.add_option("--mmproj", o.open.mmproj,
+                   "Vision file (default: the tower inside MODEL, or a file beside it)");
+    app.add_option("--image-pixels", o.image_pixels, "Least and most pixels of a picture")
+        ->option_text(" MIN:MAX");
+    app.add_option("--video-pixels", o.video_pixels,
+                   "Least and most pixels of all frames of a clip")
+        ->option_text(" MIN:MAX");
     app.add_option("--ctx", o.open.context_tokens, "Longest context in tokens")
         ->check(&RefuseNegative);
     app.add_option("--ubatch", o.ubatch, "Rows per step; 1 takes the decode path")
@@ -129,28 +139,40 @@ class LogitsCommand : public Command {
     if (!options_.ids_file && !options_.prompt && !options_.messages) {
       return UsageError(*this, "give --ids-file, --prompt or --messages");
     }
+    TANDEM_ASSIGN_OR_RETURN(options_.open.image_pixels,
+                            ParsePixels(options_.image_pixels, "--image-pixels"));
+    TANDEM_ASSIGN_OR_RETURN(options_.open.video_pixels,
+                            ParsePixels(options_.video_pixels, "--video-pixels"));
     TANDEM_ASSIGN_OR_RETURN(OpenedModel opened, OpenedModel::Load(options_.model, options_.open));
     opened.engine.max_step_rows = options_.ubatch;
     TANDEM_RETURN_IF_ERROR(opened.FitContext(AvailableMemory()));
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(*opened.loaded));
-    if (ids.empty()) {
+    TANDEM_ASSIGN_OR_RETURN(const Prompt prompt, ReadPrompt(*opened.loaded));
+    if (prompt.ids.empty()) {
       return Status(StatusCode::kInvalidArgument, "the prompt has no tokens");
     }
     TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                             Engine::Create(opened.loaded->network(), opened.engine));
-    return Read(*opened.loaded, *engine, ids);
+    return Read(*opened.loaded, *engine, prompt);
   }
 
  private:
-  Result<std::vector<TokenId>> ReadIds(const LoadedModel& loaded) const {
+  // Only messages may hold pictures.
+  Result<Prompt> ReadPrompt(const LoadedModel& loaded) const {
+    Prompt plain;
     if (options_.ids_file) {
       TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(*options_.ids_file));
-      return ParseIds(text, *options_.ids_file);
-    }
-    if (options_.prompt) {
+      TANDEM_ASSIGN_OR_RETURN(plain.ids, ParseIds(text, *options_.ids_file));
+    } else if (options_.prompt) {
       TANDEM_RETURN_IF_ERROR(CheckUtf8(*options_.prompt, "the prompt"));
-      return loaded.tokenizer().EncodePlain(*options_.prompt);
+      plain.ids = loaded.tokenizer().EncodePlain(*options_.prompt);
+    } else {
+      return ReadMessages(loaded);
     }
+    plain.rows = plain.ids;
+    return plain;
+  }
+
+  Result<Prompt> ReadMessages(const LoadedModel& loaded) const {
     PromptOptions prompt_options{.think = ThinkMode::kDefault,
                                  .bos_text = loaded.text().bos_text(),
                                  .eos_text = loaded.text().eos_text(),
@@ -158,20 +180,30 @@ class LogitsCommand : public Command {
     TANDEM_ASSIGN_OR_RETURN(prompt_options.think, ParseThink(options_.think));
     TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ReadConversationFile(*options_.messages));
     TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, loaded.chat_template());
-    TANDEM_ASSIGN_OR_RETURN(Prompt prompt, BuildPrompt(*chat_template, loaded.tokenizer(),
-                                                       std::move(conversation), prompt_options));
-    return std::move(prompt.ids);
+    TANDEM_ASSIGN_OR_RETURN(const std::vector<MediaSource> media, TakeMedia(conversation));
+    TANDEM_ASSIGN_OR_RETURN(const auto seen, loaded.See(media, nullptr));
+    prompt_options.media = seen;
+    if (!seen.empty()) {
+      prompt_options.media_merge = loaded.eyes()->config().shape.merge;
+    }
+    return BuildPrompt(*chat_template, loaded.tokenizer(), std::move(conversation), prompt_options);
   }
 
-  Result<ExitCode> Read(const LoadedModel& loaded, Engine& engine,
-                        const std::vector<TokenId>& ids) const {
+  Result<ExitCode> Read(const LoadedModel& loaded, Engine& engine, const Prompt& prompt) const {
     const ModelInfo& info = loaded.network().info();
+    const std::vector<TokenId>& ids = prompt.ids;
     Collected out;
     TANDEM_ASSIGN_OR_RETURN(out.rows, ParseRows(options_.rows, ids.size()));
     Sequence sequence = engine.NewSequence();
     Request request;
     request.sequence = &sequence;
-    request.prompt = ids;
+    request.prompt = prompt.rows;
+    request.positions = prompt.positions;
+    const std::vector<float> vectors = GatherVectors(prompt.runs, 0, ids.size());
+    if (!vectors.empty()) {
+      request.vectors_TE =
+          Mat<const float>(vectors.data(), ids.size(), vectors.size() / ids.size());
+    }
     for (std::size_t i = 0; i < ids.size(); ++i) {
       request.logit_rows.push_back(i);
     }
@@ -219,19 +251,24 @@ class LogitsCommand : public Command {
       TANDEM_RETURN_IF_ERROR(hidden.Append(out.hidden));
       TANDEM_RETURN_IF_ERROR(hidden.Finish());
     }
-    Print(info, ids, out, tokens);
+    Print(info, prompt, out, tokens);
     return ExitCode::kSuccess;
   }
 
-  void Print(const ModelInfo& info, const std::vector<TokenId>& ids, const Collected& out,
+  void Print(const ModelInfo& info, const Prompt& prompt, const Collected& out,
              const std::vector<TokenId>& tokens) const {
-    Json object = {{"ids", ids}, {"rows", out.rows}, {"argmax", out.argmax}};
+    Json object = {{"ids", prompt.ids}, {"rows", out.rows}, {"argmax", out.argmax}};
     if (info.architecture == "qwen35") {
-      std::vector<std::size_t> positions(ids.size());
-      for (std::size_t i = 0; i < positions.size(); ++i) {
-        positions[i] = i;  // text: all three axes alike
+      object["positions"] = Json::array();
+      for (std::size_t axis = 0; axis < 3; ++axis) {
+        std::vector<std::int32_t> positions(prompt.ids.size());
+        for (std::size_t i = 0; i < positions.size(); ++i) {
+          // Text alone: all three axes alike.
+          positions[i] =
+              prompt.positions.empty() ? static_cast<std::int32_t>(i) : prompt.positions[i][axis];
+        }
+        object["positions"].push_back(std::move(positions));
       }
-      object["positions"] = {positions, positions, positions};
     }
     if (options_.greedy > 0) {
       object["tokens"] = tokens;

@@ -20,6 +20,7 @@
 #include "cli/input_text.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
+#include "cli/prompt_media.h"
 #include "cli/terminal.h"
 
 namespace tandem {
@@ -28,12 +29,14 @@ namespace {
 constexpr const char* kFooter =
     "Words after MODEL are the prompt; what is piped in comes before them. On a terminal\n"
     "without a prompt a conversation starts. A prompt that starts or ends with /think or\n"
-    "/no_think switches thinking for that turn. Thinking is shown on a terminal only.\n"
+    "/no_think switches thinking for that turn. Thinking is shown on a terminal only. A model\n"
+    "that sees is shown the pictures and clips whose file names are in the prompt.\n"
     "\n"
     "Examples:\n"
     "  tandem run qwen3.5:demo\n"
     "  tandem run model.gguf Why is the sky blue\n"
     "  cat letter.txt | tandem run model.gguf \"Summarise this letter.\"\n"
+    "  tandem run qwen3.5.gguf What is in this picture? holiday/cat.jpg\n"
     "  tandem run --json --seed 7 model.gguf \"Hello\" | jq -r .answer\n"
     "\n"
     "--json fields: model, answer, reasoning, thinking, finish (stop, length, context,\n"
@@ -62,8 +65,9 @@ class RunCommand : public Command {
     }
     TANDEM_RETURN_IF_ERROR(CheckUtf8(system_.value_or(""), "the system text"));
     TANDEM_ASSIGN_OR_RETURN(const std::string prompt, ReadPrompt(words_));
+    const bool shown = !options_.images.empty() || !options_.videos.empty();
     const bool chat = prompt.empty() && isatty(STDIN_FILENO) != 0 && out_.interactive && !json_;
-    if (prompt.empty() && !chat) {
+    if (prompt.empty() && !chat && !shown) {
       return UsageError(*this, "there is no prompt, neither as an argument nor piped in");
     }
     TANDEM_ASSIGN_OR_RETURN(const Model model, Model::Open(model_, options_.open));
@@ -87,7 +91,7 @@ class RunCommand : public Command {
   }
 
   Result<ExitCode> AnswerOnce(const Model& model, Session& session, const std::string& prompt) {
-    session.Add({.role = "user", .content = prompt, .reasoning = ""});
+    session.Add(UserMessage(prompt, options_.images, options_.videos));
     TANDEM_ASSIGN_OR_RETURN(const Answer answer, Generate(model, session));
     if (json_) {
       const std::string text = DumpJson(AnswerJson(model.facts().name, answer), 2);
@@ -97,8 +101,11 @@ class RunCommand : public Command {
   }
 
   Result<ExitCode> Chat(const Model& model, Session& session, InterruptGuard& interrupt) {
+    // What --image and --video show belongs to the first message.
+    std::vector<std::string> images = options_.images;
+    std::vector<std::string> videos = options_.videos;
     const auto answer = [&](const std::string& message) {
-      session.Add({.role = "user", .content = message, .reasoning = ""});
+      session.Add(UserMessage(message, images, videos));
       const Result<Answer> result = Generate(model, session);
       WriteNow("\n", STDOUT_FILENO);
       if (!result.ok()) {
@@ -106,6 +113,9 @@ class RunCommand : public Command {
         // A message that could not be answered must not stay in the conversation; what was read
         // before it stays.
         session.RemoveLast();
+      } else {
+        images.clear();
+        videos.clear();
       }
     };
     const auto clear = [&] {

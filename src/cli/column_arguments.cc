@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "cli/model_options.h"
+#include "cli/prompt_media.h"
 
 namespace tandem {
 namespace {
@@ -18,7 +19,7 @@ bool IsFile(const std::string& name) {
 bool IsModelName(const std::string& name) {
   const std::vector<std::string> names = BuiltinModels();
   return std::find(names.begin(), names.end(), name) != names.end() || name.ends_with(".gguf") ||
-         IsFile(name);
+         (IsFile(name) && !IsMediaName(name));
 }
 
 std::vector<std::string> SplitSettings(std::string_view text) {

@@ -1,6 +1,8 @@
 #include "cli/inspection.h"
 
+#include <charconv>
 #include <limits>
+#include <system_error>
 
 #include "base/format.h"
 #include "io/file.h"
@@ -17,6 +19,24 @@ Result<ThinkMode> ParseThink(const std::optional<std::string>& value) {
   }
   return Status(StatusCode::kInvalidArgument,
                 Format("--think is '{}'; it takes true or false", Printable(*value)));
+}
+
+Result<std::optional<PixelRange>> ParsePixels(const std::optional<std::string>& value,
+                                              std::string_view option) {
+  if (!value.has_value()) {
+    return std::optional<PixelRange>();
+  }
+  PixelRange range;
+  const char* const end = value->data() + value->size();
+  const auto [colon, first] = std::from_chars(value->data(), end, range.min);
+  const bool divided = first == std::errc() && colon != end && *colon == ':';
+  const auto [last, second] = std::from_chars(divided ? colon + 1 : end, end, range.max);
+  if (!divided || second != std::errc() || last != end || range.min == 0 || range.min > range.max) {
+    return Status(
+        StatusCode::kInvalidArgument,
+        Format("{} is '{}'; it takes MIN:MAX, two numbers above 0", option, Printable(*value)));
+  }
+  return std::optional(range);
 }
 
 Result<Conversation> ReadConversationFile(const std::string& path) {

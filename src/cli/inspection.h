@@ -9,6 +9,7 @@
 #include "chat/prompt.h"
 #include "gguf/model_file.h"
 #include "text/file_tokenizer.h"
+#include "vision/geometry.h"
 
 namespace tandem {
 
@@ -17,6 +18,10 @@ Result<ThinkMode> ParseThink(const std::optional<std::string>& value);
 
 /// Reads a file of messages (ParseConversation).
 Result<Conversation> ReadConversationFile(const std::string& path);
+
+/// "MIN:MAX" of a pixel option, nothing when it is absent. InvalidArgument names the option.
+Result<std::optional<PixelRange>> ParsePixels(const std::optional<std::string>& value,
+                                              std::string_view option);
 
 /// Token ids from a JSON array. `where` names it in errors.
 Result<std::vector<TokenId>> ParseIds(std::string_view json, std::string_view where);

@@ -82,6 +82,42 @@ void AddOpenOptions(CLI::App& app, OpenOptions& open) {
       ->check(CLI::IsMember({"f16", "f32", "bf16", "q8_0"}));
 }
 
+void AddPictureOptions(CLI::App& app, ModelOptions& options) {
+  const auto add = [&app](const char* name, auto& value, const char* form, const char* text) {
+    return app.add_option(name, value, text)->option_text(form)->group("Pictures");
+  };
+  add("--image", options.images, " FILE", "Show a PNG, JPEG or WebP file; may be repeated")
+      ->allow_extra_args(false);
+  add("--video", options.videos, " FILE", "Show a clip, read by ffmpeg; may be repeated")
+      ->allow_extra_args(false);
+  add("--mmproj", options.open.mmproj, " FILE",
+      "Vision file; default: inside the model's file, or a fitting one beside it");
+  add("--image-tokens", options.image_tokens, " N",
+      "At most so many tokens per picture; default 1024, model: as the model says");
+  add("--image-pixels", options.image_pixels, " MIN:MAX", "Least and most pixels of a picture");
+  add("--video-pixels", options.video_pixels, " MIN:MAX",
+      "Least and most pixels of all frames of a clip");
+}
+
+using Pixels = std::optional<std::pair<std::uint64_t, std::uint64_t>>;
+
+Status ReadPixels(const char* option, const std::string& text, Pixels& pixels) {
+  if (text.empty()) {
+    return OkStatus();
+  }
+  const std::string_view view = text;
+  const std::size_t middle = view.find(':');
+  std::uint64_t min = 0;
+  std::uint64_t max = 0;
+  if (middle == std::string_view::npos || !ParseNumber(view.substr(0, middle), min) ||
+      !ParseNumber(view.substr(middle + 1), max) || min == 0 || min > max) {
+    return {StatusCode::kInvalidArgument,
+            Format("{} is '{}'; it takes MIN:MAX, two numbers above 0", option, Printable(text))};
+  }
+  pixels = {min, max};
+  return OkStatus();
+}
+
 void AddSamplingOptions(CLI::App& app, Sampling& s) {
   const auto add = [&app](const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->option_text(" X")->group("Sampling");
@@ -124,6 +160,7 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
       ->option_text("[=true|false]")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   AddOpenOptions(app, options.open);
+  AddPictureOptions(app, options);
   AddSamplingOptions(app, generate.sampling);
   app.add_option("--logit-bias", options.logit_bias,
                  "Make a token likelier (or less); may be repeated")
@@ -150,6 +187,17 @@ Status FinishModelOptions(ModelOptions& options) {
               Format("--logit-bias is '{}'; it takes ID=BIAS, two numbers", Printable(text))};
     }
     options.generate.sampling.logit_bias.emplace_back(id, bias);
+  }
+  TANDEM_RETURN_IF_ERROR(
+      ReadPixels("--image-pixels", options.image_pixels, options.open.image_pixels));
+  TANDEM_RETURN_IF_ERROR(
+      ReadPixels("--video-pixels", options.video_pixels, options.open.video_pixels));
+  if (options.image_tokens != "model" &&
+      (!ParseNumber(options.image_tokens, options.open.image_tokens) ||
+       options.open.image_tokens == 0)) {
+    return {StatusCode::kInvalidArgument,
+            Format("--image-tokens is '{}'; it takes a number above 0, or model",
+                   Printable(options.image_tokens))};
   }
   return OkStatus();
 }

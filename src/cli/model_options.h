@@ -23,18 +23,23 @@ struct ModelOptions {
   GenerateOptions generate;
   std::vector<std::string> logit_bias;  // ID=BIAS, as given
   std::optional<std::string> think;     // as given
+  std::vector<std::string> images;      // to be shown before the first prompt
+  std::vector<std::string> videos;
+  std::string image_pixels;  // MIN:MAX, as given
+  std::string video_pixels;
+  std::string image_tokens = "1024";  // a number, or "model"
 };
 
-/// Adds --ctx, --threads, --isa, --kv, --seed, --max-tokens, --think, --stop and all sampling
-/// options. `options` must outlive the parser.
+/// Adds --ctx, --threads, --isa, --kv, --seed, --max-tokens, --think, --stop, and all options of
+/// pictures and of sampling. `options` must outlive the parser.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
 
 /// For the parser's check(): an error text for a number with a minus sign, which the parser would
 /// wrap around where it reads an unsigned one.
 std::string RefuseNegative(const std::string& text);
 
-/// What the parser cannot do: reads --think and the ID=BIAS pairs. InvalidArgument names the bad
-/// one.
+/// What the parser cannot do: reads --think, the ID=BIAS pairs and the limits of pictures.
+/// InvalidArgument names the bad one.
 Status FinishModelOptions(ModelOptions& options);
 
 /// Applies "NAME=VALUE", "think" or "nothink" to the options; the names are those of the long

@@ -23,6 +23,9 @@ Result<PromptCase> ParseLine(std::string_view line, const std::string& where) {
       return Status(StatusCode::kInvalidArgument, Format("{}: there are no messages", where));
     }
     std::string text = messages->back().content;
+    for (const ContentPart& part : messages->back().parts) {
+      text += (text.empty() ? "" : " ") + part.value;
+    }
     return PromptCase{.messages = std::move(*messages), .text = std::move(text)};
   }
   if (value.is_object() && value.contains("prompt")) {

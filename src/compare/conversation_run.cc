@@ -23,9 +23,10 @@ Result<std::unique_ptr<ConversationRun>> ConversationRun::Open(std::vector<Colum
 }
 
 Status ConversationRun::LoadModels() {
+  EyesPool pool;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     TANDEM_ASSIGN_OR_RETURN(OpenedModel opened,
-                            OpenedModel::Load(columns_[i].model, columns_[i].open));
+                            OpenedModel::Load(columns_[i].model, columns_[i].open, &pool));
     for (std::size_t j = 0; j < i; ++j) {
       if (SameOpening(columns_[i], columns_[j])) {
         opened.loaded = opened_[j].loaded;

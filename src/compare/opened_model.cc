@@ -18,12 +18,25 @@ std::string Bytes(std::uint64_t bytes) {
 
 }  // namespace
 
-Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSettings& settings) {
+Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSettings& settings,
+                                      EyesPool* pool) {
   OpenedModel opened;
   opened.name = name;
   TANDEM_ASSIGN_OR_RETURN(opened.engine.kv, ParseKvType(settings.kv));
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<gguf::ModelFile> file, OpenModelFile(name));
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> loaded, LoadedModel::Load(std::move(file)));
+  opened.engine.cpu.isa = settings.isa;
+  opened.engine.cpu.threads = settings.threads == 0 ? UsablePhysicalCores() : settings.threads;
+  TANDEM_RETURN_IF_ERROR(OpenEyes(
+      {.model = IsBuiltinModelName(name) ? std::filesystem::path() : std::filesystem::path(name),
+       .mmproj = settings.mmproj,
+       .encoder = {.image_pixels = settings.image_pixels,
+                   .video_pixels = settings.video_pixels,
+                   .image_tokens = settings.image_tokens,
+                   .threads = opened.engine.cpu.threads,
+                   .isa = settings.isa},
+       .pool = pool},
+      *loaded));
   opened.loaded = std::move(loaded);
   const std::size_t limit = opened.loaded->network().info().context_length;
   if (settings.context_tokens > limit) {
@@ -32,13 +45,16 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
                          settings.context_tokens, limit));
   }
   opened.engine.context_tokens = settings.context_tokens;
-  opened.engine.cpu.isa = settings.isa;
-  opened.engine.cpu.threads = settings.threads == 0 ? UsablePhysicalCores() : settings.threads;
   return opened;
 }
 
+std::uint64_t OpenedModel::FileBytes() const {
+  return loaded->file().file_bytes() +
+         (loaded->eyes() == nullptr ? 0 : loaded->eyes()->file_bytes());
+}
+
 MemoryNeed OpenedModel::Need(std::size_t context_tokens) const {
-  return PlanMemory(loaded->network().info(), {.file_bytes = loaded->file().file_bytes(),
+  return PlanMemory(loaded->network().info(), {.file_bytes = FileBytes(),
                                                .context_tokens = context_tokens,
                                                .kv = engine.kv,
                                                .step_rows = engine.max_step_rows,
@@ -65,7 +81,7 @@ Status OpenedModel::FitContext(std::uint64_t available) {
   if (engine.context_tokens != 0) {
     return OkStatus();
   }
-  const MemoryRequest request{.file_bytes = loaded->file().file_bytes(),
+  const MemoryRequest request{.file_bytes = FileBytes(),
                               .kv = engine.kv,
                               .step_rows = engine.max_step_rows,
                               .threads = engine.cpu.threads};

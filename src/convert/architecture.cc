@@ -11,12 +11,13 @@ namespace {
 struct Row {
   std::string_view architecture;
   PlanFunction plan;
+  PlanFunction vision;  // null: cannot see
 };
 
 constexpr Row kArchitectures[] = {
-    {"Qwen3_5ForConditionalGeneration", &PlanQwen35},
-    {"Qwen3_5ForCausalLM", &PlanQwen35},
-    {"Phi3ForCausalLM", &PlanPhi3},
+    {"Qwen3_5ForConditionalGeneration", &PlanQwen35, &PlanQwen35Vision},
+    {"Qwen3_5ForCausalLM", &PlanQwen35, nullptr},
+    {"Phi3ForCausalLM", &PlanPhi3, nullptr},
 };
 
 }  // namespace
@@ -33,6 +34,18 @@ Result<ArchitecturePlan> PlanCheckpoint(const hf::Config& config, const hf::Chec
   return Status(StatusCode::kUnsupported,
                 Format("{}: architecture '{}' cannot be converted; known: {}", config.where(),
                        Printable(config.architecture()), known));
+}
+
+Result<ArchitecturePlan> PlanVision(const hf::Config& config, const hf::Checkpoint& checkpoint,
+                                    std::uint32_t file_type) {
+  for (const Row& row : kArchitectures) {
+    if (row.architecture == config.architecture() && row.vision != nullptr) {
+      return row.vision(config, checkpoint, file_type);
+    }
+  }
+  return Status(StatusCode::kUnsupported,
+                Format("{}: architecture '{}' has no vision tower that can be converted",
+                       config.where(), Printable(config.architecture())));
 }
 
 Status RequireFlag(const hf::Config& config, std::string_view key, bool otherwise, bool needed) {

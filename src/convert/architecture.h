@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,10 +33,21 @@ Result<ArchitecturePlan> PlanQwen35(const hf::Config& config, const hf::Checkpoi
 Result<ArchitecturePlan> PlanPhi3(const hf::Config& config, const hf::Checkpoint& checkpoint,
                                   std::uint32_t file_type);
 
+/// The vision tower of the same checkpoints, as a file of its own (an mmproj).
+Result<ArchitecturePlan> PlanQwen35Vision(const hf::Config& config,
+                                          const hf::Checkpoint& checkpoint,
+                                          std::uint32_t file_type);
+/// Adds `tandem.vision.*`, the pixel limits of the preprocessor configs in `folder`, unless they
+/// are the published ones.
+Status AddVisionLimits(const std::filesystem::path& folder, gguf::Metadata& metadata);
+
 /// Plans with the function of config.json's `architectures`; Unsupported, with the known names, for
 /// another.
 Result<ArchitecturePlan> PlanCheckpoint(const hf::Config& config, const hf::Checkpoint& checkpoint,
                                         std::uint32_t file_type);
+/// As PlanCheckpoint for the vision tower; Unsupported for an architecture without one.
+Result<ArchitecturePlan> PlanVision(const hf::Config& config, const hf::Checkpoint& checkpoint,
+                                    std::uint32_t file_type);
 
 // For the architectures: fields that must have the one value we implement.
 

@@ -94,18 +94,50 @@ std::uint64_t HeadOrder::SourceIndex(std::uint64_t index) const {
   return begin + source * unit + within;
 }
 
+Result<const hf::Tensor*> CheckpointPlanner::FindShaped(
+    const std::string& source, const std::vector<std::uint64_t>& shape) const {
+  const hf::Tensor* tensor = checkpoint_.Find(source);
+  if (tensor == nullptr) {
+    return Status(StatusCode::kCorrupt, Format("the checkpoint has no tensor '{}'", source));
+  }
+  if (WithoutOnes(tensor->shape) != WithoutOnes(shape)) {
+    return Status(StatusCode::kCorrupt, Format("tensor '{}' has shape {}; config.json needs {}",
+                                               source, ShapeText(tensor->shape), ShapeText(shape)));
+  }
+  return tensor;
+}
+
+Status CheckpointPlanner::ExpectSlices(const std::string& source,
+                                       const std::vector<std::string>& targets,
+                                       const std::vector<std::uint64_t>& shape, std::size_t axis) {
+  TANDEM_CHECK(axis + 1 < shape.size() && shape[axis] == targets.size(), "a target per slice");
+  TANDEM_ASSIGN_OR_RETURN(const hf::Tensor* tensor, FindShaped(source, shape));
+  TANDEM_ASSIGN_OR_RETURN(const gguf::TensorType type, TypeOf(*tensor));
+  std::vector<std::uint64_t> kept = shape;
+  kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(axis));
+  // Rows behind the axis lie together; each stretch of them belongs to one slice.
+  std::uint64_t stretch = 1;
+  for (std::size_t i = axis + 1; i + 1 < shape.size(); ++i) {
+    stretch *= shape[i];
+  }
+  used_.insert(tensor);
+  for (std::size_t slice = 0; slice < targets.size(); ++slice) {
+    PlannedTensor planned;
+    planned.name = targets[slice];
+    planned.dims.assign(kept.rbegin(), kept.rend());
+    const RowReader whole = MakeReader(*tensor, type, shape.back(), {});
+    planned.read_row = [whole, stretch, slice, count = targets.size()](std::uint64_t row,
+                                                                       std::span<float> out) {
+      whole((row / stretch * count + slice) * stretch + row % stretch, out);
+    };
+    planned_.emplace_back(tensor, std::move(planned));
+  }
+  return OkStatus();
+}
+
 Status CheckpointPlanner::Expect(ExpectedTensor expected) {
-  const hf::Tensor* source = checkpoint_.Find(expected.source);
-  if (source == nullptr) {
-    return Status(StatusCode::kCorrupt,
-                  Format("the checkpoint has no tensor '{}'", expected.source));
-  }
+  TANDEM_ASSIGN_OR_RETURN(const hf::Tensor* source, FindShaped(expected.source, expected.shape));
   const std::vector<std::uint64_t> shape = WithoutOnes(expected.shape);
-  if (WithoutOnes(source->shape) != shape) {
-    return Status(StatusCode::kCorrupt,
-                  Format("tensor '{}' has shape {}; config.json needs {}", expected.source,
-                         ShapeText(source->shape), ShapeText(expected.shape)));
-  }
   TANDEM_ASSIGN_OR_RETURN(const gguf::TensorType type, TypeOf(*source));
   PlannedTensor planned;
   planned.name = expected.target;
@@ -133,8 +165,8 @@ Result<std::vector<PlannedTensor>> CheckpointPlanner::Finish(
                            Printable(tensor.name)));
     }
   }
-  std::sort(planned_.begin(), planned_.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(planned_.begin(), planned_.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<PlannedTensor> tensors;
   for (auto& [source, planned] : planned_) {
     tensors.push_back(std::move(planned));

@@ -55,11 +55,19 @@ class CheckpointPlanner {
   /// dtype that is not read.
   Status Expect(ExpectedTensor expected);
 
+  /// One tensor for each index of `axis` (targets.size() of them) of a tensor whose shape has no
+  /// ones. Errors as Expect.
+  Status ExpectSlices(const std::string& source, const std::vector<std::string>& targets,
+                      const std::vector<std::uint64_t>& shape, std::size_t axis);
+
   /// The planned tensors in checkpoint order. Unsupported when a tensor is neither expected nor
   /// accepted by `ignored`: a converter must not drop weights silently.
   Result<std::vector<PlannedTensor>> Finish(bool (*ignored)(std::string_view name));
 
  private:
+  Result<const hf::Tensor*> FindShaped(const std::string& source,
+                                       const std::vector<std::uint64_t>& shape) const;
+
   const hf::Checkpoint& checkpoint_;
   std::vector<std::pair<const hf::Tensor*, PlannedTensor>> planned_;
   std::unordered_set<const hf::Tensor*> used_;

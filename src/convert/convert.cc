@@ -81,21 +81,25 @@ std::uint64_t CountParameters(const std::vector<PlannedTensor>& tensors) {
   return sum;
 }
 
-Result<Content> FromCheckpoint(const std::filesystem::path& folder, const hf::Config& config,
+Result<Content> FromCheckpoint(const ConvertOptions& options, const hf::Config& config,
                                const hf::Checkpoint& checkpoint, std::uint32_t file_type) {
+  const std::filesystem::path& folder = options.source;
   TANDEM_ASSIGN_OR_RETURN(const hf::GenerationConfig generation, hf::ReadGenerationConfig(folder));
-  TANDEM_ASSIGN_OR_RETURN(ArchitecturePlan plan, PlanCheckpoint(config, checkpoint, file_type));
+  TANDEM_ASSIGN_OR_RETURN(ArchitecturePlan plan,
+                          options.vision ? PlanVision(config, checkpoint, file_type)
+                                         : PlanCheckpoint(config, checkpoint, file_type));
   Content content;
   gguf::Metadata& metadata = content.metadata;
   metadata.SetString("general.architecture", plan.name);
   Append(plan.leading_keys, metadata);
-  metadata.SetString("general.type", "model");
+  metadata.SetString("general.type", options.vision ? "mmproj" : "model");
   AddSampling(generation, metadata);
   metadata.SetString("general.name", ModelName(folder));
   metadata.SetString("general.size_label", SizeLabel(CountParameters(plan.tensors)));
   Append(plan.keys, metadata);
   metadata.SetUint32("general.quantization_version", 2);
-  TANDEM_RETURN_IF_ERROR(AddVocabulary(folder, config, generation, metadata));
+  TANDEM_RETURN_IF_ERROR(options.vision ? AddVisionLimits(folder, metadata)
+                                        : AddVocabulary(folder, config, generation, metadata));
   content.tensors = std::move(plan.tensors);
   return content;
 }
@@ -183,8 +187,13 @@ Result<ConvertSummary> Convert(const ConvertOptions& options) {
     TANDEM_ASSIGN_OR_RETURN(const hf::Config config, hf::Config::Read(options.source));
     TANDEM_ASSIGN_OR_RETURN(const hf::Checkpoint checkpoint, hf::Checkpoint::Open(options.source));
     TANDEM_ASSIGN_OR_RETURN(const Content content,
-                            FromCheckpoint(options.source, config, checkpoint, output.file_type));
+                            FromCheckpoint(options, config, checkpoint, output.file_type));
     return WriteContent(options, content, output.type);
+  }
+  if (options.vision) {
+    return Status(StatusCode::kInvalidArgument,
+                  Format("'{}' is no checkpoint folder, from which alone a vision tower is taken",
+                         Printable(options.source.native(), 400)));
   }
   TANDEM_ASSIGN_OR_RETURN(const auto model, gguf::ModelFile::Open(options.source));
   Content content;

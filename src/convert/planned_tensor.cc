@@ -37,6 +37,10 @@ std::uint64_t PlannedTensor::rows() const {
 
 gguf::TensorType ChooseType(std::string_view name, std::span<const std::uint64_t> dims,
                             gguf::TensorType wanted) {
+  // A convolution over pictures, whose rows are short.
+  if (name.starts_with("v.patch_embd.weight")) {
+    return wanted == gguf::TensorType::kF16 ? wanted : gguf::TensorType::kF32;
+  }
   if (dims.size() <= 1 || name.ends_with("_norm.weight") || !name.ends_with(".weight") ||
       IsFloatTable(name)) {
     return gguf::TensorType::kF32;

@@ -86,6 +86,10 @@ struct AttentionArgs {
   std::span<const KvSegment> segments;
 };
 
+/// The two curves that go by this name; both are x * Phi(x), the second by an approximation.
+/// Source: arXiv:1606.08415.
+enum class Gelu { kErf, kTanh };
+
 /// One sequence's rows and its convolution state in one layer.
 struct ConvSegment {
   std::size_t row_begin = 0;
@@ -134,6 +138,17 @@ class Ops {
   /// y += x.
   virtual void AddTo(Mat<const float> x_TE, Mat<float> y_TE) = 0;
 
+  /// y[t,e] = (x[t,e] - mean_e) / sqrt(variance_e + eps) * gain[e] + bias[e], the variance of the
+  /// whole row; x and y may be the same memory. Source: arXiv:1607.06450.
+  virtual void LayerNorm(Mat<const float> x_TE, std::span<const float> gain_E,
+                         std::span<const float> bias_E, float eps, Mat<float> y_TE) = 0;
+
+  /// y[t,:] += bias.
+  virtual void AddBias(std::span<const float> bias_E, Mat<float> y_TE) = 0;
+
+  /// x[t,e] = gelu(x[t,e] + bias[e]).
+  virtual void BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) = 0;
+
   /// For each task y[t,o] = sum_i x[t,i] * w[o,i]. Tasks share x, which a quantised type first
   /// rounds to int8 blocks (once for all tasks of one activation format).
   virtual void MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) = 0;
@@ -154,6 +169,10 @@ class Ops {
 
   /// out[t, h*D + i]; the keys of the rows themselves must have been appended.
   virtual void Attention(const AttentionArgs& args, Mat<float> out_TQ) = 0;
+
+  /// As Attention, but every row sees all positions of its segment, those after it too; as many key
+  /// heads as query heads. For the patches of a picture.
+  virtual void FullAttention(const AttentionArgs& args, Mat<float> out_TQ) = 0;
 
   /// x[t, h*D + i] *= sigmoid(gate[t, h*gate_head_stride + i]).
   virtual void SigmoidGateInPlace(Mat<float> x_TQ, std::size_t heads, std::size_t head_dim,

@@ -48,6 +48,19 @@ void ProfiledOps::AddTo(Mat<const float> x_TE, Mat<float> y_TE) {
   Measure("add", 0, 0, [&] { ops_.AddTo(x_TE, y_TE); });
 }
 
+void ProfiledOps::LayerNorm(Mat<const float> x_TE, std::span<const float> gain_E,
+                            std::span<const float> bias_E, float eps, Mat<float> y_TE) {
+  Measure("layer norm", 0, 0, [&] { ops_.LayerNorm(x_TE, gain_E, bias_E, eps, y_TE); });
+}
+
+void ProfiledOps::AddBias(std::span<const float> bias_E, Mat<float> y_TE) {
+  Measure("bias", 0, 0, [&] { ops_.AddBias(bias_E, y_TE); });
+}
+
+void ProfiledOps::BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) {
+  Measure("gelu", 0, 0, [&] { ops_.BiasGeluInPlace(kind, bias_F, x_TF); });
+}
+
 void ProfiledOps::MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) {
   std::string name = "matmul";
   std::uint64_t bytes = 0;
@@ -94,6 +107,14 @@ void ProfiledOps::Attention(const AttentionArgs& args, Mat<float> out_TQ) {
              KvRowBytes(segment.kv.type, args.head_dim);
   }
   Measure("attention", bytes, 0, [&] { ops_.Attention(args, out_TQ); });
+}
+
+void ProfiledOps::FullAttention(const AttentionArgs& args, Mat<float> out_TQ) {
+  std::uint64_t bytes = 0;
+  for (const KvSegment& segment : args.segments) {
+    bytes += segment.rows * 2 * args.kv_heads * KvRowBytes(segment.kv.type, args.head_dim);
+  }
+  Measure("full attention", bytes, 0, [&] { ops_.FullAttention(args, out_TQ); });
 }
 
 void ProfiledOps::SigmoidGateInPlace(Mat<float> x_TQ, std::size_t heads, std::size_t head_dim,

@@ -33,6 +33,10 @@ class ProfiledOps final : public Ops {
   void RmsNorm(Mat<const float> x_TE, std::span<const float> gain_E, float eps,
                Mat<float> y_TE) override;
   void AddTo(Mat<const float> x_TE, Mat<float> y_TE) override;
+  void LayerNorm(Mat<const float> x_TE, std::span<const float> gain_E,
+                 std::span<const float> bias_E, float eps, Mat<float> y_TE) override;
+  void AddBias(std::span<const float> bias_E, Mat<float> y_TE) override;
+  void BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) override;
   void MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) override;
   void SwiGluInPlace(Mat<float> gate_TF, Mat<const float> up_TF) override;
   void HeadNormRopeInPlace(Mat<float> x_TX, std::size_t heads, std::size_t head_stride,
@@ -41,6 +45,7 @@ class ProfiledOps final : public Ops {
   void KvAppend(Mat<const float> k_TK, Mat<const float> v_TK, std::size_t kv_heads,
                 std::size_t head_dim, std::span<const KvSegment> segments) override;
   void Attention(const AttentionArgs& args, Mat<float> out_TQ) override;
+  void FullAttention(const AttentionArgs& args, Mat<float> out_TQ) override;
   void SigmoidGateInPlace(Mat<float> x_TQ, std::size_t heads, std::size_t head_dim,
                           Mat<const float> gate_TX, std::size_t gate_head_stride) override;
   void ConvSilu(Mat<const float> x_TC, Mat<const float> w_C4, std::span<const ConvSegment> segments,

@@ -38,7 +38,7 @@ struct ModelInfo {
 /// One sequence's part of a step. Memory of the spans must outlive the step.
 struct BatchSequence {
   SequenceState* state = nullptr;
-  std::span<const TokenId> ids;             // one per row; -1 takes the row of `vectors` instead
+  std::span<const TokenId> ids;             // one per row; negative: take the row of `vectors`
   std::span<const RowPosition> positions;   // one per row
   Mat<const float> vectors_TE;              // empty, or one row per row
   std::span<const std::size_t> logit_rows;  // rows that ask for logits, ascending

@@ -84,8 +84,8 @@ Status Engine::Submit(Request& request) {
                    context_tokens_)};
   }
   for (const TokenId id : request.prompt) {
-    if (id < -1 || id >= static_cast<TokenId>(network_.info().vocabulary) ||
-        (id == -1 && request.vectors_TE.rows == 0)) {
+    if (id >= static_cast<TokenId>(network_.info().vocabulary) ||
+        (id < 0 && request.vectors_TE.rows == 0)) {
       return {StatusCode::kInvalidArgument, Format("token id {} is outside the vocabulary of {}",
                                                    id, network_.info().vocabulary)};
     }
@@ -148,7 +148,7 @@ bool Engine::PlanLength(Request& request, std::size_t tokens) {
 
 void Engine::StartReread(Request& request) {
   const std::vector<TokenId> history = request.sequence->tokens();
-  TANDEM_CHECK(std::find(history.begin(), history.end(), -1) == history.end(),
+  TANDEM_CHECK(std::all_of(history.begin(), history.end(), [](TokenId id) { return id >= 0; }),
                "only text can be read anew");
   request.prompt.erase(request.prompt.begin(),
                        request.prompt.begin() + static_cast<std::ptrdiff_t>(request.read));

@@ -38,10 +38,10 @@ enum class FinishReason {
 /// finished.
 struct Request {
   Sequence* sequence = nullptr;
-  std::vector<TokenId> prompt;         // rows to append; not empty
+  std::vector<TokenId> prompt;         // rows to append; not empty. Negative: a ready vector
   std::vector<std::size_t> borders;    // where messages begin in `prompt`, ascending
   std::vector<RowPosition> positions;  // one per prompt row, or empty: text
-  Mat<const float> vectors_TE;         // rows for prompt entries of -1
+  Mat<const float> vectors_TE;         // empty, or one row per prompt row; those of tokens unused
   Sampler* sampler = nullptr;          // null: only read
   std::size_t max_tokens = 0;
   std::vector<TokenId> stop_tokens;

@@ -16,7 +16,8 @@ class Sequence {
  public:
   explicit Sequence(SequenceState state) : state_(std::move(state)) {}
 
-  /// The tokens read so far, -1 for a ready vector; as many as state().length().
+  /// The tokens read so far; as many as state().length(). A negative number stands for a ready
+  /// vector and names its content, so that equal numbers mean equal rows (CommonPrefix).
   const std::vector<TokenId>& tokens() const { return tokens_; }
   std::size_t length() const { return tokens_.size(); }
   /// What all three positions of the next text row are.

@@ -34,6 +34,22 @@ class ReferenceOps final : public Ops {
   void GatedHeadNormInPlace(Mat<float> x_TV, Mat<const float> z_TV, std::span<const float> gain_D,
                             float eps) override;
 
+  // Operations of vision towers, which no language model asks for.
+  void LayerNorm(Mat<const float> /*x_TE*/, std::span<const float> /*gain_E*/,
+                 std::span<const float> /*bias_E*/, float /*eps*/, Mat<float> /*y_TE*/) override {
+    TANDEM_CHECK(false, "not of a language model");
+  }
+  void AddBias(std::span<const float> /*bias_E*/, Mat<float> /*y_TE*/) override {
+    TANDEM_CHECK(false, "not of a language model");
+  }
+  void BiasGeluInPlace(Gelu /*kind*/, std::span<const float> /*bias_F*/,
+                       Mat<float> /*x_TF*/) override {
+    TANDEM_CHECK(false, "not of a language model");
+  }
+  void FullAttention(const AttentionArgs& /*args*/, Mat<float> /*out_TQ*/) override {
+    TANDEM_CHECK(false, "not of a language model");
+  }
+
   std::string_view isa() const override { return "reference"; }
   std::size_t threads() const override { return 1; }
   std::size_t scratch_bytes() const override { return 0; }

@@ -5,6 +5,7 @@
 #include "base/thread_pool.h"
 #include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/matmul.h"
+#include "kernels/cpu/vision_rows.h"
 #include "kernels/ops.h"
 #include "quant/formats.h"
 
@@ -14,6 +15,10 @@ namespace {
 // Rows of one sequence that one attention task takes together, so that a page of keys is read once
 // for all of them.
 constexpr std::size_t kAttentionRows = 16;
+// Rows that one task of full attention takes: as many as the kernel's blocks hold when each row
+// stands for a head of its own.
+constexpr std::size_t kFullHeads = 8;
+constexpr std::size_t kFullRows = 16 * kFullHeads;
 // Channels per task of the convolution.
 constexpr std::size_t kConvChannels = 512;
 // Heads below this width are computed by the reference kernels.
@@ -58,6 +63,31 @@ class CpuOps final : public Ops {
   void AddTo(Mat<const float> x_TE, Mat<float> y_TE) override {
     TANDEM_CHECK(y_TE.rows == x_TE.rows && y_TE.cols == x_TE.cols, "sum shapes");
     ForRows(x_TE.rows, [&](std::size_t t) { table_.add(x_TE.Row(t), y_TE.Row(t), x_TE.cols); });
+  }
+
+  void LayerNorm(Mat<const float> x_TE, std::span<const float> gain_E,
+                 std::span<const float> bias_E, float eps, Mat<float> y_TE) override {
+    TANDEM_CHECK(gain_E.size() == x_TE.cols && bias_E.size() == x_TE.cols &&
+                     y_TE.rows == x_TE.rows && y_TE.cols == x_TE.cols,
+                 "norm shapes");
+    ForRows(x_TE.rows, [&](std::size_t t) {
+      cpu::LayerNormRow(x_TE.Row(t), gain_E.data(), bias_E.data(), x_TE.cols, eps, y_TE.Row(t));
+    });
+  }
+
+  void AddBias(std::span<const float> bias_E, Mat<float> y_TE) override {
+    TANDEM_CHECK(bias_E.size() == y_TE.cols, "bias shape");
+    ForRows(y_TE.rows, [&](std::size_t t) { table_.add(bias_E.data(), y_TE.Row(t), y_TE.cols); });
+  }
+
+  void BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) override {
+    TANDEM_CHECK(bias_F.size() == x_TF.cols && x_TF.cols * sizeof(float) <= cpu::kScratchBytes,
+                 "bias shape");
+    pool_.Run(x_TF.rows, [&](std::size_t t, std::size_t worker) {
+      table_.add(bias_F.data(), x_TF.Row(t), x_TF.cols);
+      auto* scratch = reinterpret_cast<float*>(worker_scratch_[worker]);
+      cpu::GeluRow(table_, kind, x_TF.Row(t), x_TF.cols, scratch);
+    });
   }
 
   void MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) override {
@@ -131,6 +161,26 @@ class CpuOps final : public Ops {
       const std::size_t block = RowBlocks(args.segments[s]) - 1 - task / args.kv_heads;
       AttendBlock(args, args.segments[s], block, task % args.kv_heads, worker, out_TQ);
     });
+  }
+
+  void FullAttention(const AttentionArgs& args, Mat<float> out_TQ) override {
+    TANDEM_CHECK(args.heads == args.kv_heads, "full attention has a key head for each query head");
+    TANDEM_CHECK(out_TQ.cols == args.heads * args.head_dim && out_TQ.rows == args.q_TQ.rows,
+                 "attention shapes");
+    if (full_out_.size() < pool_.size() * kFullRows * args.head_dim) {
+      full_out_ = AlignedBuffer<float>(pool_.size() * kFullRows * args.head_dim);
+    }
+    for (const KvSegment& segment : args.segments) {
+      const std::size_t blocks = (segment.rows + kFullRows - 1) / kFullRows;
+      pool_.Run(blocks * args.heads, [&](std::size_t task, std::size_t worker) {
+        const std::size_t first = task / args.heads * kFullRows;
+        const std::size_t head = task % args.heads;
+        const std::size_t rows = std::min(kFullRows, segment.rows - first);
+        const std::size_t whole = rows / kFullHeads * kFullHeads;
+        AttendFully(args, segment, {first, whole}, head, worker, out_TQ);
+        AttendFully(args, segment, {first + whole, rows - whole}, head, worker, out_TQ);
+      });
+    }
   }
 
   void SigmoidGateInPlace(Mat<float> x_TQ, std::size_t heads, std::size_t head_dim,
@@ -241,12 +291,53 @@ class CpuOps final : public Ops {
                       .head_dim = args.head_dim,
                       .scale = args.scale,
                       .first_position = segment.past + first,
+                      .full = false,
                       .kv_type = static_cast<int>(segment.kv.type),
                       .k = {segment.kv.pages, k_offset, row_bytes},
                       .v = {segment.kv.pages, k_offset + args.kv_heads * head_bytes, row_bytes},
                       .out = out_TQ.Row(row) + kv_head * group * args.head_dim,
                       .out_row_stride = out_TQ.stride,
                       .scratch = worker_scratch_[worker]});
+  }
+
+  struct RowBlock {
+    std::size_t first = 0;  // of the segment
+    std::size_t rows = 0;
+  };
+
+  // Rows that all see the same keys are to the kernel what heads are that share them: so a page is
+  // read and turned once for all rows of the block. Fewer than kFullHeads rows are one row of so
+  // many heads. The results come out packed and are put in their places.
+  void AttendFully(const AttentionArgs& args, const KvSegment& segment, const RowBlock& block,
+                   std::size_t head, std::size_t worker, Mat<float> out_TQ) {
+    if (block.rows == 0) {
+      return;
+    }
+    const std::size_t dim = args.head_dim;
+    const std::size_t heads = std::min(kFullHeads, block.rows);
+    const std::size_t row = segment.row_begin + block.first;
+    const std::size_t row_bytes = KvRowBytes(segment.kv.type, dim);
+    const std::size_t head_bytes = kKvPageTokens * row_bytes;
+    const std::size_t k_offset = segment.kv.layer_offset + head * head_bytes;
+    float* packed = full_out_.data() + worker * kFullRows * dim;
+    table_.attention({.q = args.q_TQ.Row(row) + head * args.q_head_stride,
+                      .q_row_stride = heads * args.q_TQ.stride,
+                      .q_head_stride = args.q_TQ.stride,
+                      .rows = block.rows / heads,
+                      .heads = heads,
+                      .head_dim = dim,
+                      .scale = args.scale,
+                      .first_position = segment.past + segment.rows - 1,
+                      .full = true,
+                      .kv_type = static_cast<int>(segment.kv.type),
+                      .k = {segment.kv.pages, k_offset, row_bytes},
+                      .v = {segment.kv.pages, k_offset + args.kv_heads * head_bytes, row_bytes},
+                      .out = packed,
+                      .out_row_stride = heads * dim,
+                      .scratch = worker_scratch_[worker]});
+    for (std::size_t i = 0; i < block.rows; ++i) {
+      std::copy_n(packed + i * dim, dim, out_TQ.Row(row + i) + head * dim);
+    }
   }
 
   const cpu::KernelTable table_;
@@ -257,6 +348,7 @@ class CpuOps final : public Ops {
   std::vector<MatMulTask> hooked_tasks_;
   AlignedBuffer<std::byte> scratch_;
   std::vector<std::byte*> worker_scratch_;
+  AlignedBuffer<float> full_out_;  // of FullAttention, made at its first call
 };
 
 struct KvTypeRow {

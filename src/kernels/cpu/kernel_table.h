@@ -78,7 +78,8 @@ struct KvRows {
   std::size_t row_bytes;
 };
 
-/// Causal attention of consecutive rows of one sequence for the query heads that share one KV head.
+/// Attention of consecutive rows of one sequence for the query heads that share one KV head, causal
+/// unless `full`.
 struct AttentionTask {
   const float* q;  // row t, head h: q + t * q_row_stride + h * q_head_stride
   std::size_t q_row_stride;
@@ -88,6 +89,7 @@ struct AttentionTask {
   std::size_t head_dim;
   float scale;
   std::size_t first_position;  // of row 0; row t sees positions 0 .. first_position + t
+  bool full;                   // instead every row sees positions 0 .. first_position
   int kv_type;                 // KvType as a number
   KvRows k;
   KvRows v;

@@ -235,7 +235,8 @@ void Attention(const AttentionTask& task) {
   for (std::size_t t = 0; t < task.rows; ++t) {
     for (std::size_t h = 0; h < task.heads; ++h) {
       AttendRow(task, task.q + t * task.q_row_stride + h * task.q_head_stride,
-                task.first_position + t, task.out + t * task.out_row_stride + h * task.head_dim);
+                task.first_position + (task.full ? 0 : t),
+                task.out + t * task.out_row_stride + h * task.head_dim);
     }
   }
 }

@@ -4,7 +4,7 @@
 #include "kernels/cpu/simd/attention_tiles-inl.h"
 #include "kernels/cpu/simd/exp-inl.h"
 
-// Causal attention over KV pages (AttentionTask). Include after an instruction set's floats-inl.h.
+// Attention over KV pages (AttentionTask). Include after an instruction set's floats-inl.h.
 //
 // A query (row and head) meets the pages in order. A page's weighted values are added up key by
 // key, then joined to the running sum. No other query takes part in that arithmetic: how many run
@@ -31,6 +31,7 @@ struct QueryBlock {
   std::size_t queries;
   std::size_t heads;
   std::size_t first_position;
+  std::size_t row_step;  // positions that a row sees more than the row before it: 1, or 0 for all
   std::size_t width;
   float scale;
   bool direct;  // pages are read as they are; else converted, and q is in the order of the chains
@@ -46,7 +47,7 @@ struct QueryBlock {
 
   /// Keys of the page at `begin` that query i sees.
   std::size_t Visible(std::size_t i, std::size_t begin) const {
-    const std::size_t end = first_position + i / heads + 1;
+    const std::size_t end = first_position + i / heads * row_step + 1;
     if (end <= begin) {
       return 0;
     }
@@ -267,7 +268,8 @@ inline QueryBlock StartBlock(const AttentionTask& task, std::size_t row, std::si
   QueryBlock block;
   block.queries = rows * heads;
   block.heads = heads;
-  block.first_position = task.first_position + row;
+  block.row_step = task.full ? 0 : 1;
+  block.first_position = task.first_position + row * block.row_step;
   block.width = (task.head_dim + kLanes - 1) / kLanes * kLanes;
   block.direct = block.queries < kConvertFrom && block.width == task.head_dim;
   block.scale = task.scale;
@@ -313,7 +315,7 @@ template <typename Kv>
 void AttendBlock(const AttentionTask& task, std::size_t row, std::size_t rows, std::size_t head,
                  std::size_t heads) {
   const QueryBlock block = StartBlock(task, row, rows, head, heads);
-  const std::size_t end = block.first_position + rows;
+  const std::size_t end = block.first_position + (rows - 1) * block.row_step + 1;
   for (std::size_t begin = 0; begin < end; begin += kPageTokens) {
     if (block.direct) {
       AttendPageDirectly<Kv>(block, task, begin);

@@ -1,0 +1,188 @@
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "base/aligned_buffer.h"
+#include "kernels/kernel_test.h"
+#include "kernels/ops.h"
+
+namespace tandem::cpu {
+namespace {
+
+/// The operations of a vision tower on every instruction set.
+class VisionOps : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    Result<std::unique_ptr<Ops>> ops =
+        MakeCpuOps({.threads = 3, .isa = GetParam(), .max_rows = 512, .max_cols = 512});
+    if (!ops.ok()) {
+      GTEST_SKIP() << ops.status().message();
+    }
+    ops_ = std::move(ops).value();
+  }
+
+  std::unique_ptr<Ops> ops_;
+};
+INSTANTIATE_TEST_SUITE_P(Tier, VisionOps, testing::Values("scalar", "avx2", "avx512vnni"),
+                         TierName);
+
+TEST_P(VisionOps, LayerNormFollowsItsFormula) {
+  Random random(1);
+  for (const std::size_t n : Sizes{1, 7, 8, 15, 48, 1024, 1152}) {
+    const std::vector<float> x = random.Normals(2 * n, 3);
+    const std::vector<float> gain = random.Normals(n);
+    const std::vector<float> bias = random.Normals(n);
+    std::vector<float> y(2 * n);
+    ops_->LayerNorm(Mat<const float>(x.data(), 2, n), gain, bias, 1e-6F,
+                    Mat<float>(y.data(), 2, n));
+    for (std::size_t t = 0; t < 2; ++t) {
+      double mean = 0;
+      double variance = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        mean += static_cast<double>(x[t * n + i]) / static_cast<double>(n);
+      }
+      for (std::size_t i = 0; i < n; ++i) {
+        variance += std::pow(static_cast<double>(x[t * n + i]) - mean, 2) / static_cast<double>(n);
+      }
+      for (std::size_t i = 0; i < n; ++i) {
+        const double want = (static_cast<double>(x[t * n + i]) - mean) /
+                                std::sqrt(variance + 1e-6) * static_cast<double>(gain[i]) +
+                            static_cast<double>(bias[i]);
+        // One rounding, and sums of n doubles, whose errors vanish beside it.
+        ASSERT_NEAR(y[t * n + i], want, 2 * kUnitRoundoff * std::fabs(want) + 1e-9) << n;
+      }
+    }
+  }
+}
+
+TEST_P(VisionOps, GeluFollowsItsFormulas) {
+  std::vector<float> x;
+  for (int i = -1200; i <= 1200; ++i) {
+    x.push_back(static_cast<float>(i) / 100);
+  }
+  std::vector<float> bias(x.size(), 0.25F);
+  for (const Gelu kind : {Gelu::kErf, Gelu::kTanh}) {
+    std::vector<float> y = x;
+    ops_->BiasGeluInPlace(kind, bias, Mat<float>(y.data(), 1, y.size()));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const auto v = static_cast<double>(x[i] + 0.25F);
+      const double u = std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v);
+      const double want = kind == Gelu::kErf ? 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)))
+                                             : v / (1 + std::exp(-2 * u));
+      // The exponent 2 u is rounded a few times: an absolute error of some units of 2 |u| in it
+      // moves x sigmoid(2 u) by at most that times |x| sigmoid'.
+      const double slope = 1 / std::pow(2 * std::cosh(std::min(std::fabs(u), 300.0)), 2);
+      // A sigmoid below the smallest normal number may become zero.
+      const double bound = kUnitRoundoff * (8 * std::fabs(want) + 16 * std::fabs(u * v) * slope) +
+                           std::fabs(v) * 0x1p-126 + kTiny;
+      ASSERT_NEAR(y[i], want, bound) << "x " << v;
+    }
+  }
+}
+
+TEST_P(VisionOps, BiasIsAddedToEveryRow) {
+  std::vector<float> y = {1, 2, 3, 4, 5, 6};
+  const std::vector<float> bias = {10, 20, 30};
+  ops_->AddBias(bias, Mat<float>(y.data(), 2, 3));
+  EXPECT_EQ(y, (std::vector<float>{11, 22, 33, 14, 25, 36}));
+}
+
+/// Two pictures of different size, keys and values in pages as a tower keeps them.
+struct Pictures {
+  Pictures(Ops& ops, std::size_t heads_in, std::size_t dim_in, std::vector<std::size_t> sizes)
+      : heads(heads_in), dim(dim_in) {
+    Random random(static_cast<std::uint32_t>(heads * dim + sizes[0]));
+    std::size_t rows = 0;
+    for (const std::size_t n : sizes) {
+      rows += n;
+    }
+    qkv = random.Normals(rows * 3 * heads * dim);
+    const std::size_t page_bytes = 2 * heads * kKvPageTokens * KvRowBytes(KvType::kF32, dim);
+    memory = AlignedBuffer<std::byte>((rows / kKvPageTokens + sizes.size()) * page_bytes);
+    pages.reserve(rows / kKvPageTokens + sizes.size());
+    std::size_t row = 0;
+    for (const std::size_t n : sizes) {
+      const std::size_t first_page = pages.size();
+      for (std::size_t p = 0; p * kKvPageTokens < n; ++p) {
+        pages.push_back(memory.data() + pages.size() * page_bytes);
+      }
+      segments.push_back({.row_begin = row,
+                          .rows = n,
+                          .past = 0,
+                          .kv = {pages.data() + first_page, 0, KvType::kF32}});
+      row += n;
+    }
+    const std::size_t width = heads * dim;
+    all = Mat<float>(qkv.data(), rows, 3 * width);
+    ops.KvAppend(all.ColRange(width, width), all.ColRange(2 * width, width), heads, dim, segments);
+  }
+
+  std::vector<float> Run(Ops& ops) {
+    std::vector<float> out(all.rows * heads * dim);
+    ops.FullAttention({.q_TQ = all.ColRange(0, heads * dim),
+                       .q_head_stride = dim,
+                       .heads = heads,
+                       .kv_heads = heads,
+                       .head_dim = dim,
+                       .scale = Scale(),
+                       .segments = segments},
+                      Mat<float>(out.data(), all.rows, heads * dim));
+    return out;
+  }
+
+  float Scale() const { return 1 / std::sqrt(static_cast<float>(dim)); }
+
+  // One value of the result, in double.
+  double Truth(const KvSegment& segment, std::size_t t, std::size_t head,
+               std::size_t column) const {
+    const std::size_t width = heads * dim;
+    const float* q = all.Row(segment.row_begin + t) + head * dim;
+    double total = 0;
+    double sum = 0;
+    for (std::size_t j = 0; j < segment.rows; ++j) {
+      const float* k = all.Row(segment.row_begin + j) + width + head * dim;
+      double dot = 0;
+      for (std::size_t i = 0; i < dim; ++i) {
+        dot += static_cast<double>(q[i]) * static_cast<double>(k[i]);
+      }
+      const double p = std::exp(dot * static_cast<double>(Scale()));
+      total += p;
+      sum += p * static_cast<double>(k[width + column]);
+    }
+    return sum / total;
+  }
+
+  std::size_t heads;
+  std::size_t dim;
+  std::vector<float> qkv;
+  Mat<float> all;
+  AlignedBuffer<std::byte> memory;
+  std::vector<std::byte*> pages;
+  std::vector<KvSegment> segments;
+};
+
+TEST_P(VisionOps, EveryPatchSeesItsWholePictureAndNoOther) {
+  for (const std::size_t dim : Sizes{12, 64, 72}) {
+    for (const std::vector<std::size_t>& sizes :
+         {Sizes{1, 3}, Sizes{8, 9}, Sizes{64, 7}, Sizes{131, 200}}) {
+      Pictures pictures(*ops_, 2, dim, sizes);
+      const std::vector<float> out = pictures.Run(*ops_);
+      for (const KvSegment& segment : pictures.segments) {
+        for (const std::size_t t : {std::size_t{0}, segment.rows / 2, segment.rows - 1}) {
+          for (std::size_t c = 0; c < 2 * dim; c += 5) {
+            const double want = pictures.Truth(segment, t, c / dim, c % dim);
+            // As in attention_test.cc: a score of products of normal numbers, then the sums.
+            const auto d = static_cast<double>(dim);
+            const double bound =
+                (2 * d * kUnitRoundoff * 3 * std::sqrt(d) + 90 * kUnitRoundoff) * 6;
+            ASSERT_NEAR(out[(segment.row_begin + t) * 2 * dim + c], want, bound)
+                << dim << " row " << t << " of " << segment.rows << " column " << c;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tandem::cpu

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "gguf/model_file.h"
+#include "kernels/ops.h"
+#include "vision/geometry.h"
+#include "vision/tower.h"
+
+namespace tandem {
+
+/// A picture or clip that somebody wants to show: a file, or bytes in memory (a picture only).
+struct MediaSource {
+  bool video = false;
+  std::string path;   // also what errors call it
+  std::string bytes;  // of the picture; used when not empty
+};
+
+/// What the tower made of it: rows for the language model in reading order.
+struct EncodedMedia {
+  bool video = false;
+  PixelSize source;   // as in the file, turned upright
+  PixelSize resized;  // what the tower saw
+  PatchGrid grid;
+  std::vector<double> pair_seconds;  // of a clip, one per step in time
+  std::size_t tokens_per_step = 0;
+  std::size_t width = 0;       // of a row
+  std::vector<float> vectors;  // [grid.t * tokens_per_step, width]
+  std::uint64_t key = 0;       // names content, size and tower
+  double seconds = 0;          // that decoding and encoding took
+
+  std::size_t tokens() const { return grid.t * tokens_per_step; }
+};
+
+struct EncoderOptions {
+  std::optional<PixelRange> image_pixels = {};  // else what the file says
+  std::optional<PixelRange> video_pixels = {};
+  std::size_t image_tokens = 0;  // at most so many per picture; 0: as the limits say
+  std::size_t threads = 1;
+  std::string isa = "auto";
+};
+
+/// A model's eyes: a vision tower with its limits and what it has seen lately. Thread-safe: one
+/// picture is encoded at a time.
+class VisionEncoder {
+ public:
+  /// file: an mmproj, or a merged model; `owned` keeps it alive when nobody else does. folder:
+  /// where preprocessor configs may lie, empty for none. Errors of LoadVisionTower,
+  /// ReadVisionLimits and MakeCpuOps.
+  static Result<std::shared_ptr<VisionEncoder>> Create(const gguf::File& file,
+                                                       std::unique_ptr<gguf::ModelFile> owned,
+                                                       const std::filesystem::path& folder,
+                                                       const EncoderOptions& options);
+
+  /// Reads, resizes and encodes, or remembers. Errors of reading and decoding, each naming the
+  /// file; Cancelled when `cancel` (may be null) says so.
+  Result<std::shared_ptr<const EncodedMedia>> Encode(const MediaSource& source,
+                                                     const std::atomic<bool>* cancel);
+
+  const TowerConfig& config() const { return tower_->config(); }
+  const VisionLimits& limits() const { return limits_; }
+  /// Bytes of the vision file, 0 when the model's own file holds the tower.
+  std::uint64_t file_bytes() const { return owned_ == nullptr ? 0 : owned_->file_bytes(); }
+
+ private:
+  VisionEncoder() = default;
+  using Clock = std::chrono::steady_clock;
+  /// What was made of this content before, or nullptr.
+  std::shared_ptr<const EncodedMedia> Recall(std::uint64_t key);
+  Result<std::shared_ptr<const EncodedMedia>> EncodeNew(const PreparedMedia& prepared,
+                                                        std::uint64_t key, Clock::time_point start,
+                                                        const std::atomic<bool>* cancel);
+  void Remember(const std::shared_ptr<const EncodedMedia>& media);
+
+  std::unique_ptr<gguf::ModelFile> owned_;
+  std::unique_ptr<VisionTower> tower_;
+  VisionLimits limits_;
+  std::uint64_t identity_ = 0;  // of tower and limits
+
+  std::mutex mutex_;  // guards what follows
+  std::unique_ptr<Ops> ops_;
+  std::vector<std::shared_ptr<const EncodedMedia>> seen_;  // latest last
+};
+
+}  // namespace tandem
