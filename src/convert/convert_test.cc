@@ -397,12 +397,12 @@ TEST_F(Conversion, ReEncodesAnyArchitectureInPlace) {
 }
 
 TEST_F(Conversion, NamesATensorThatCannotBeDecoded) {
-  const fs::path path = folder_ / "iq.gguf";
-  const std::vector<gguf::TensorSpec> tensors = {{"w.weight", {256, 1}, TensorType::kIQ2_XXS}};
+  const fs::path path = folder_ / "q8_k.gguf";
+  const std::vector<gguf::TensorSpec> tensors = {{"w.weight", {256, 1}, TensorType::kQ8_K}};
   ASSERT_TRUE(gguf::WriteFile(path, {}, tensors, [](std::size_t, const gguf::ByteSink& sink) {
-                return sink(std::vector<std::byte>(66));
+                return sink(std::vector<std::byte>(292));
               }).ok());
-  EXPECT_EQ(ConvertError(path), "tensor 'w.weight' has type IQ2_XXS, which cannot be decoded");
+  EXPECT_EQ(ConvertError(path), "tensor 'w.weight' has type Q8_K, which cannot be decoded");
 }
 
 TEST_F(Conversion, RefusesUnknownTypesAndPaths) {
