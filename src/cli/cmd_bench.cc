@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,7 +14,9 @@
 #include "base/thread_pool.h"
 #include "cli/bench_text.h"
 #include "cli/commands.h"
+#include "measure/synthetic.h"
 #include "plan/file_type.h"
+#include "plan/memory.h"
 #include "store/builtin.h"
 
 namespace tandem {
@@ -22,7 +25,16 @@ namespace {
 class BenchCommand : public Command {
  public:
   explicit BenchCommand(CLI::App& app) : Command(app) {
-    app.add_option("MODEL", model_, "Path of a GGUF file or a built-in name")->required();
+    app.add_option("MODEL", model_, "Path of a GGUF file or a built-in name");
+    app.add_option(
+           "--synthetic", synthetic_,
+           "Instead of MODEL: a file of random weights with the shapes of a published model,\n" +
+               SyntheticNames() + "; made once and kept")
+        ->option_text(" NAME");
+    app.add_option("--quant", quant_, "Number formats of the synthetic file; default Q4_K_M")
+        ->option_text(" TYPE");
+    app.add_flag("--remove", remove_,
+                 "Remove the synthetic file afterwards, or the one that is there");
     AddNumber(app, "-p,--prefill", options_.prefill_tokens,
               "Tokens of the prompt; default 512, 0: none");
     AddNumber(app, "-n,--decode", options_.decode_tokens,
@@ -46,8 +58,11 @@ class BenchCommand : public Command {
         "Lists are given as 1,2,4. 'limit' is the share of what this machine can do: of its\n"
         "memory speed for decoding, of its int8 speed for reading a prompt.\n"
         "\n"
+        "What would a model cost here, before it is downloaded? --synthetic tells.\n"
+        "\n"
         "Examples:\n"
         "  tandem bench model.gguf\n"
+        "  tandem bench --synthetic qwen3.5:4b\n"
         "  tandem bench -d 0,8192,32768 --kv q8_0 model.gguf\n"
         "  tandem bench -p 0 -b 1,4,8 --profile model.gguf");
   }
@@ -57,6 +72,10 @@ class BenchCommand : public Command {
       if (list != &options_.depths && std::count(list->begin(), list->end(), 0U) > 0) {
         return UsageError(*this, "--batch and --threads take numbers from 1 on");
       }
+    }
+    if (model_.empty() == synthetic_.empty()) {
+      return UsageError(*this, model_.empty() ? "MODEL is missing; or --synthetic NAME"
+                                              : "MODEL and --synthetic exclude each other");
     }
     if (options_.repeats == 0) {
       return UsageError(*this, "--repeats takes a number from 1 on");
@@ -68,6 +87,61 @@ class BenchCommand : public Command {
     if (options_.threads.empty()) {
       options_.threads.push_back(UsablePhysicalCores());
     }
+    if (synthetic_.empty()) {
+      return Bench();
+    }
+    TANDEM_ASSIGN_OR_RETURN(const SyntheticPlan plan, PlanSynthetic(synthetic_, quant_));
+    model_ = plan.path.native();
+    TANDEM_RETURN_IF_ERROR(MakeFile(plan));
+    Result<ExitCode> result = Bench();
+    if (remove_) {
+      std::error_code error;
+      std::filesystem::remove(plan.path, error);
+    }
+    return result;
+  }
+
+ private:
+  static std::string SyntheticNames() {
+    std::string names;
+    for (const SyntheticModel& model : SyntheticModels()) {
+      names += names.empty() ? std::string(model.name) : Format(", {}", model.name);
+    }
+    return names;
+  }
+
+  static Status MakeFile(const SyntheticPlan& plan) {
+    const auto bytes = static_cast<double>(plan.bytes);
+    if (plan.bytes > AvailableMemory()) {
+      return {StatusCode::kOutOfMemory,
+              Format("{} as {} has {} of weights; {} of memory is available", plan.name, plan.quant,
+                     FormatBytes(bytes), FormatBytes(static_cast<double>(AvailableMemory())))};
+    }
+    if (plan.exists) {
+      return OkStatus();
+    }
+    const bool live = ::isatty(STDERR_FILENO) != 0;
+    const Status made = MakeSynthetic(plan, [&](std::uint64_t done) {
+      if (live) {
+        constexpr std::size_t kCells = 30;
+        const double share = static_cast<double>(done) / bytes;
+        std::string bar(static_cast<std::size_t>(share * kCells), '#');
+        bar.resize(kCells, '.');
+        std::fprintf(stderr, "\r\033[KMaking random weights [%s] %3.0f%% of %s", bar.c_str(),
+                     100 * share, FormatBytes(bytes).c_str());
+      }
+    });
+    if (live) {
+      std::fputs("\r\033[K", stderr);
+    }
+    if (made.ok()) {
+      std::fprintf(stderr, "Note: %s of random weights are kept in %s; --remove removes them\n",
+                   FormatBytes(bytes).c_str(), plan.path.c_str());
+    }
+    return made;
+  }
+
+  Result<ExitCode> Bench() {
     const auto start = std::chrono::steady_clock::now();
     TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<gguf::ModelFile> file, OpenModelFile(model_));
     TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, LoadNetwork(*file));
@@ -100,7 +174,6 @@ class BenchCommand : public Command {
     return ExitCode::kSuccess;
   }
 
- private:
   static void AddNumber(CLI::App& app, const char* name, std::size_t& value, const char* text) {
     app.add_option(name, value, text)->option_text(" N");
   }
@@ -113,6 +186,9 @@ class BenchCommand : public Command {
   }
 
   std::string model_;
+  std::string synthetic_;
+  std::string quant_ = "Q4_K_M";
+  bool remove_ = false;
   std::string kv_ = "f16";
   BenchOptions options_;
   bool json_ = false;
