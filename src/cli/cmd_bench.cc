@@ -110,7 +110,7 @@ class BenchCommand : public Command {
     return names;
   }
 
-  static Status MakeFile(const SyntheticPlan& plan) {
+  Status MakeFile(const SyntheticPlan& plan) const {
     const auto bytes = static_cast<double>(plan.bytes);
     if (plan.bytes > AvailableMemory()) {
       return {StatusCode::kOutOfMemory,
@@ -121,10 +121,12 @@ class BenchCommand : public Command {
       return OkStatus();
     }
     const bool live = ::isatty(STDERR_FILENO) != 0;
+    int shown = -1;
     const Status made = MakeSynthetic(plan, [&](std::uint64_t done) {
-      if (live) {
+      const double share = static_cast<double>(done) / bytes;
+      if (live && static_cast<int>(100 * share) > shown) {
         constexpr std::size_t kCells = 30;
-        const double share = static_cast<double>(done) / bytes;
+        shown = static_cast<int>(100 * share);
         std::string bar(static_cast<std::size_t>(share * kCells), '#');
         bar.resize(kCells, '.');
         std::fprintf(stderr, "\r\033[KMaking random weights [%s] %3.0f%% of %s", bar.c_str(),
@@ -134,7 +136,7 @@ class BenchCommand : public Command {
     if (live) {
       std::fputs("\r\033[K", stderr);
     }
-    if (made.ok()) {
+    if (made.ok() && !remove_) {
       std::fprintf(stderr, "Note: %s of random weights are kept in %s; --remove removes them\n",
                    FormatBytes(bytes).c_str(), plan.path.c_str());
     }
