@@ -17,8 +17,8 @@
 namespace tandem::cpu {
 namespace {
 
-/// Tokens up to which this is faster than panels.
-constexpr std::size_t kMostRowTokens = 5;
+/// Tokens up to which this is faster than panels, and as fast as tiles.
+constexpr std::size_t kMostRowTokens = 8;
 
 inline __m512i LoadBytes(const void* p) {
   return _mm512_loadu_si512(p);
@@ -211,7 +211,7 @@ void SumBlock(const std::uint8_t* p, const __m512i (*x)[4], __m512i* sums) {
   __m512i scales[4];
   Format::ReadCodes(p, codes);
   Format::ReadScales(p, scales);
-#pragma GCC unroll 5
+#pragma GCC unroll 8
   for (std::size_t t = 0; t < kTokens; ++t) {
     __m512i sum = _mm512_setzero_si512();
 #pragma GCC unroll 4
@@ -251,7 +251,7 @@ void SumStreams(const std::uint8_t* w, std::size_t stride, std::size_t blocks, s
       SumBlock<Format, kTokens>(p[s], scratch->x[b], sums[s]);
       p[s] += kBytes;
     }
-#pragma GCC unroll 5
+#pragma GCC unroll 8
     for (std::size_t t = 0; t < kTokens; ++t) {
       scratch->sums[turn][b][t][i] = AddFour(sums[0][t], sums[1][t], sums[2][t], sums[3][t]);
     }
@@ -279,7 +279,7 @@ void FinishBlock(const MatMulArgs& args, std::size_t first, std::size_t b, std::
   Header<Base> header;
   Format::ReadHeader(at, &header);
   const auto* x = static_cast<const BlockQ8K*>(args.x) + b * args.x_slots;
-#pragma GCC unroll 5
+#pragma GCC unroll 8
   for (std::size_t t = 0; t < kTokens; ++t) {
     const __m512i sum = AddLanes(scratch->sums[turn][b][t]);
     FinishSuper<Base>(header, x[t], RemoveBias<Base>(header, x[t], sum), scratch->acc[t]);
@@ -349,6 +349,12 @@ void RunRows(const MatMulArgs& args) {
       return RunRowsOf<Format, 3>(args);
     case 4:
       return RunRowsOf<Format, 4>(args);
+    case 5:
+      return RunRowsOf<Format, 5>(args);
+    case 6:
+      return RunRowsOf<Format, 6>(args);
+    case 7:
+      return RunRowsOf<Format, 7>(args);
     default:
       return RunRowsOf<Format, kMostRowTokens>(args);
   }
