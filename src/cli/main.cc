@@ -15,10 +15,10 @@
 #include "tandem/version.h"
 
 #include "base/format.h"
+#include "base/suggestion.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/help_formatter.h"
-#include "cli/suggestion.h"
 
 namespace tandem {
 namespace {
