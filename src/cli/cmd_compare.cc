@@ -22,6 +22,7 @@
 #include "cli/comparison_view.h"
 #include "cli/input_text.h"
 #include "cli/interrupt.h"
+#include "cli/model_download.h"
 #include "cli/model_options.h"
 #include "cli/prompt_media.h"
 #include "cli/prompts_file.h"
@@ -76,6 +77,7 @@ class CompareCommand : public Command {
     app.add_flag("--hidethinking", hide_thinking_, "Think, but do not show it");
     app.add_flag("--show-thinking", show_thinking_, "Show thinking in a pipe too");
     app.add_flag("--json", json_, "Print JSON when the answers are complete");
+    app.add_flag("--yes", yes_, "Download missing models without asking");
     app.add_flag("--quiet", quiet_, "Nothing but answers, figures and errors");
     app.footer(kFooter);
   }
@@ -99,6 +101,9 @@ class CompareCommand : public Command {
     Result<std::vector<CompareColumn>> columns = ParseColumns(models);
     if (!columns.ok()) {
       return UsageError(*this, columns.status().message());
+    }
+    for (const CompareColumn& column : *columns) {
+      TANDEM_RETURN_IF_ERROR(EnsureModel(column.model, {.yes = yes_, .quiet = quiet_}));
     }
     if (prompts_path_.has_value()) {
       return RunFile(std::move(*columns));
@@ -370,6 +375,7 @@ class CompareCommand : public Command {
   bool hide_thinking_ = false;
   bool show_thinking_ = false;
   bool json_ = false;
+  bool yes_ = false;
   bool quiet_ = false;
 };
 

@@ -257,9 +257,9 @@ std::string QuantOfFile(std::string_view file_name) {
     if ((before == '-' || before == '.') && LooksLikeQuant(std::string_view(stem).substr(i))) {
       std::string quant = stem.substr(i);
       if (i >= 4 && LowerAscii(std::string_view(stem).substr(i - 4, 4)) == "-ud-") {
-        quant = "UD-" + quant;
+        quant = Format("UD-{}", quant);
       } else if (i == 3 && LowerAscii(std::string_view(stem).substr(0, 3)) == "ud-") {
-        quant = "UD-" + quant;
+        quant = Format("UD-{}", quant);
       }
       for (char& c : quant) {
         c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
@@ -267,7 +267,7 @@ std::string QuantOfFile(std::string_view file_name) {
       return quant;
     }
   }
-  return LooksLikeQuant(stem) ? QuantOfFile("-" + stem) : "";
+  return LooksLikeQuant(stem) ? QuantOfFile(Format("-{}", stem)) : "";
 }
 
 }  // namespace tandem
