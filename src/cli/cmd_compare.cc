@@ -97,13 +97,16 @@ class CompareCommand : public Command {
     if (const std::string problem = ProblemWith(models, words); !problem.empty()) {
       return UsageError(*this, problem);
     }
-    guard_.emplace();
     Result<std::vector<CompareColumn>> columns = ParseColumns(models);
     if (!columns.ok()) {
       return UsageError(*this, columns.status().message());
     }
     for (const CompareColumn& column : *columns) {
       TANDEM_RETURN_IF_ERROR(EnsureModel(column.model, {.yes = yes_, .quiet = quiet_}));
+    }
+    guard_.emplace();  // a download has one of its own
+    for (CompareColumn& column : *columns) {
+      column.options.cancel = guard_->flag();
     }
     if (prompts_path_.has_value()) {
       return RunFile(std::move(*columns));
@@ -152,7 +155,6 @@ class CompareCommand : public Command {
     std::vector<CompareColumn> columns;
     for (const std::string& model : models) {
       TANDEM_ASSIGN_OR_RETURN(CompareColumn column, ParseColumn(model, common));
-      column.options.cancel = guard_->flag();
       columns.push_back(std::move(column));
     }
     MakeLabelsUnique(columns);

@@ -7,6 +7,7 @@
 namespace tandem {
 
 // One function per cmd_*.cc; main.cc lists them in the order of the help text.
+std::unique_ptr<Command> AddCheck(CLI::App& tandem);
 std::unique_ptr<Command> AddCompare(CLI::App& tandem);
 std::unique_ptr<Command> AddConvert(CLI::App& tandem);
 std::unique_ptr<Command> AddCopy(CLI::App& tandem);
@@ -16,6 +17,7 @@ std::unique_ptr<Command> AddLogits(CLI::App& tandem);
 std::unique_ptr<Command> AddPerplexity(CLI::App& tandem);
 std::unique_ptr<Command> AddImatrix(CLI::App& tandem);
 std::unique_ptr<Command> AddQuantize(CLI::App& tandem);
+std::unique_ptr<Command> AddFit(CLI::App& tandem);
 std::unique_ptr<Command> AddList(CLI::App& tandem);
 std::unique_ptr<Command> AddLogits(CLI::App& tandem);
 std::unique_ptr<Command> AddPull(CLI::App& tandem);

@@ -32,6 +32,8 @@ constexpr AddCommand kCommands[] = {
     &AddBench,
     &AddPerplexity,
     &AddKl,
+    &AddFit,
+    &AddCheck,
     &AddPull,
     &AddList,
     &AddRemove,
