@@ -72,9 +72,10 @@ struct ModelFacts {
 /// Thread-safe; sessions of one model may generate on several threads, they advance together.
 class Model {
  public:
-  /// name: path of a GGUF file or a built-in name ("qwen3.5:demo", "phi4-mini:demo"). NotFound,
-  /// Corrupt, Unsupported, InvalidArgument or OutOfMemory, each with one line that names what,
-  /// where and the numbers.
+  /// name: path of a GGUF file, a built-in name ("qwen3.5:demo", "phi4-mini:demo") or the name of a
+  /// model that is on this machine ("qwen3.5:4b", "hf.co/OWNER/REPO:QUANT"); nothing is downloaded.
+  /// NotFound, Corrupt, Unsupported, InvalidArgument or OutOfMemory, each with one line that names
+  /// what, where and the numbers.
   static Result<Model> Open(const std::string& name, const OpenOptions& options);
 
   const ModelFacts& facts() const;

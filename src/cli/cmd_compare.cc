@@ -22,6 +22,7 @@
 #include "cli/comparison_view.h"
 #include "cli/input_text.h"
 #include "cli/interrupt.h"
+#include "cli/model_download.h"
 #include "cli/model_options.h"
 #include "cli/prompt_media.h"
 #include "cli/prompts_file.h"
@@ -76,6 +77,7 @@ class CompareCommand : public Command {
     app.add_flag("--hidethinking", hide_thinking_, "Think, but do not show it");
     app.add_flag("--show-thinking", show_thinking_, "Show thinking in a pipe too");
     app.add_flag("--json", json_, "Print JSON when the answers are complete");
+    app.add_flag("--yes", yes_, "Download missing models without asking");
     app.add_flag("--quiet", quiet_, "Nothing but answers, figures and errors");
     app.footer(kFooter);
   }
@@ -95,10 +97,16 @@ class CompareCommand : public Command {
     if (const std::string problem = ProblemWith(models, words); !problem.empty()) {
       return UsageError(*this, problem);
     }
-    guard_.emplace();
     Result<std::vector<CompareColumn>> columns = ParseColumns(models);
     if (!columns.ok()) {
       return UsageError(*this, columns.status().message());
+    }
+    for (const CompareColumn& column : *columns) {
+      TANDEM_RETURN_IF_ERROR(EnsureModel(column.model, {.yes = yes_, .quiet = quiet_}));
+    }
+    guard_.emplace();  // a download has one of its own
+    for (CompareColumn& column : *columns) {
+      column.options.cancel = guard_->flag();
     }
     if (prompts_path_.has_value()) {
       return RunFile(std::move(*columns));
@@ -147,7 +155,6 @@ class CompareCommand : public Command {
     std::vector<CompareColumn> columns;
     for (const std::string& model : models) {
       TANDEM_ASSIGN_OR_RETURN(CompareColumn column, ParseColumn(model, common));
-      column.options.cancel = guard_->flag();
       columns.push_back(std::move(column));
     }
     MakeLabelsUnique(columns);
@@ -370,6 +377,7 @@ class CompareCommand : public Command {
   bool hide_thinking_ = false;
   bool show_thinking_ = false;
   bool json_ = false;
+  bool yes_ = false;
   bool quiet_ = false;
 };
 

@@ -19,6 +19,7 @@
 #include "cli/commands.h"
 #include "cli/input_text.h"
 #include "cli/interrupt.h"
+#include "cli/model_download.h"
 #include "cli/model_options.h"
 #include "cli/prompt_media.h"
 #include "cli/terminal.h"
@@ -34,6 +35,7 @@ constexpr const char* kFooter =
     "\n"
     "Examples:\n"
     "  tandem run qwen3.5:demo\n"
+    "  tandem run qwen3.5:4b\n"
     "  tandem run model.gguf Why is the sky blue\n"
     "  cat letter.txt | tandem run model.gguf \"Summarise this letter.\"\n"
     "  tandem run qwen3.5.gguf What is in this picture? holiday/cat.jpg\n"
@@ -46,7 +48,8 @@ class RunCommand : public Command {
  public:
   explicit RunCommand(CLI::App& app)
       : Command(app), out_(Terminal::Of(STDOUT_FILENO)), err_(Terminal::Of(STDERR_FILENO)) {
-    app.add_option("MODEL", model_, "Path of a GGUF file or a built-in name")->required();
+    app.add_option("MODEL", model_, "Path of a GGUF file, or a name; a missing model is fetched")
+        ->required();
     app.add_option("PROMPT", words_, "The message to answer");
     app.add_option("--system", system_, "Instructions that come before the conversation")
         ->option_text(" TEXT");
@@ -55,6 +58,7 @@ class RunCommand : public Command {
     app.add_flag("--show-thinking", show_thinking_, "Show thinking in a pipe too");
     app.add_flag("--verbose", verbose_, "Show figures after each answer");
     app.add_flag("--json", json_, "Print one JSON object when the answer is complete");
+    app.add_flag("--yes", yes_, "Download the model when it is missing, without asking");
     app.add_flag("--quiet", quiet_, "Nothing but the answer and errors");
     app.footer(kFooter);
   }
@@ -70,6 +74,7 @@ class RunCommand : public Command {
     if (prompt.empty() && !chat && !shown) {
       return UsageError(*this, "there is no prompt, neither as an argument nor piped in");
     }
+    TANDEM_RETURN_IF_ERROR(EnsureModel(model_, {.yes = yes_, .quiet = quiet_}));
     TANDEM_ASSIGN_OR_RETURN(const Model model, Model::Open(model_, options_.open));
     if (!quiet_) {
       for (const std::string& note : model.facts().notes) {
@@ -179,6 +184,7 @@ class RunCommand : public Command {
   bool show_thinking_ = false;
   bool verbose_ = false;
   bool json_ = false;
+  bool yes_ = false;
   bool quiet_ = false;
 };
 

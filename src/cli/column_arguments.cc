@@ -7,6 +7,8 @@
 #include "base/format.h"
 #include "cli/model_options.h"
 #include "cli/prompt_media.h"
+#include "store/installed.h"
+#include "store/model_name.h"
 
 namespace tandem {
 namespace {
@@ -18,8 +20,24 @@ bool IsFile(const std::string& name) {
 
 bool IsModelName(const std::string& name) {
   const std::vector<std::string> names = BuiltinModels();
-  return std::find(names.begin(), names.end(), name) != names.end() || name.ends_with(".gguf") ||
-         (IsFile(name) && !IsMediaName(name));
+  if (std::find(names.begin(), names.end(), name) != names.end() || name.ends_with(".gguf") ||
+      (IsFile(name) && !IsMediaName(name))) {
+    return true;
+  }
+  const Result<ModelName> parsed = ParseModelName(name);
+  if (!parsed.ok()) {
+    return false;
+  }
+  switch (parsed->kind) {
+    case ModelName::Kind::kCatalogue:
+    case ModelName::Kind::kHub:
+    case ModelName::Kind::kOllama:
+      return true;
+    case ModelName::Kind::kOther:  // a word, unless `tandem cp` made it a name
+      return FindInstalled(*parsed).ok();
+    default:
+      return false;
+  }
 }
 
 std::vector<std::string> SplitSettings(std::string_view text) {

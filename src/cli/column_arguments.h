@@ -11,7 +11,7 @@
 namespace tandem {
 
 /// Whether an argument of `compare` names a model, so that prompt and models can share a line: a
-/// built-in name, an existing file (but no picture or clip) or a name that ends in .gguf, each with
+/// built-in or short name, a repository, an existing file or a name that ends in .gguf, each with
 /// or without settings
 /// ("@think", "@nothink", "@temperature=0,seed=7"), or anything with such settings.
 bool IsModelArgument(const std::string& argument);

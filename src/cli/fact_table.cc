@@ -81,6 +81,9 @@ std::string FactTable::RenderColumns(const Terminal& terminal,
   }
   std::string out = terminal.Bold(WithoutTrailingSpaces(heading)) + "\n";
   for (const Section& section : sections_) {
+    if (section.rows.empty()) {
+      continue;
+    }
     out += section.title.empty() ? "" : terminal.Bold(section.title) + "\n";
     for (const Row& row : section.rows) {
       std::string line = Spaces(kIndent) + FitText(row.label, label_cells);
@@ -97,6 +100,9 @@ std::string FactTable::RenderOne(const Terminal& terminal, std::size_t column) c
   const std::size_t limit = terminal.interactive ? terminal.columns : static_cast<std::size_t>(-1);
   std::string out = terminal.Bold(names_[column]) + "\n";
   for (const Section& section : sections_) {
+    if (section.rows.empty()) {
+      continue;
+    }
     out += section.title.empty() ? "" : terminal.Bold(section.title) + "\n";
     const std::size_t label_cells = LabelCells(section);
     for (const Row& row : section.rows) {

@@ -15,10 +15,10 @@
 #include "tandem/version.h"
 
 #include "base/format.h"
+#include "base/suggestion.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/help_formatter.h"
-#include "cli/suggestion.h"
 
 namespace tandem {
 namespace {
@@ -32,6 +32,13 @@ constexpr AddCommand kCommands[] = {
     &AddBench,
     &AddPerplexity,
     &AddKl,
+    &AddFit,
+    &AddCheck,
+    &AddPull,
+    &AddList,
+    &AddRemove,
+    &AddCopy,
+    &AddVerify,
     &AddConvert,
     &AddQuantize,
     &AddImatrix,
@@ -48,6 +55,7 @@ constexpr const char* kFooter =
     "  tandem run qwen3.5:demo \"What is 27 + 45?\"\n"
     "  tandem run qwen3.5:demo\n"
     "  tandem compare qwen3.5:demo phi4-mini:demo \"What is 27 + 45?\"\n"
+    "  tandem pull qwen3.5:4b\n"
     "  tandem show model.gguf\n"
     "\n"
     "'tandem COMMAND --help' explains a command.";
@@ -83,6 +91,12 @@ std::vector<std::string> CommandNames(const Commands& commands) {
     names.push_back(command->app().get_name());
   }
   return names;
+}
+
+bool IsCommand(const Commands& commands, const std::string& verb) {
+  return std::any_of(commands.begin(), commands.end(), [&](const std::unique_ptr<Command>& c) {
+    return c->app().check_name(verb);  // aliases too
+  });
 }
 
 int UnknownCommand(const std::string& word, const std::vector<std::string>& names) {
@@ -182,7 +196,7 @@ int RunProgram(int argc, const char* const* argv) {
   }
   const std::string verb = argv[1];
   const std::vector<std::string> names = CommandNames(commands);
-  if (!verb.starts_with('-') && std::find(names.begin(), names.end(), verb) == names.end()) {
+  if (!verb.starts_with('-') && !IsCommand(commands, verb)) {
     return UnknownCommand(verb, names);
   }
   try {

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/format.h"
-#include "cli/suggestion.h"
+#include "base/suggestion.h"
 
 namespace tandem {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "cli/numbers.h"
+#include "cli/publication.h"
 
 namespace tandem {
 namespace {
@@ -112,6 +113,15 @@ void AddModelSection(std::size_t column, const SpecSheet& sheet, FactTable& tabl
   for (const SpecialToken& token : sheet.special_tokens) {
     table.Set(column, Format("{} token", token.role),
               Format("{} {}", token.id, Printable(token.text)));
+  }
+}
+
+// Marked where the catalogue says it, not the file.
+void AddPublicationSection(std::size_t column, const ShownModel& model, FactTable& table) {
+  table.ReturnToSection("Publication");
+  for (const PublishedFact& fact : PublishedFacts(model.name, *model.file)) {
+    table.Set(column, fact.label,
+              fact.from_catalogue ? Format("{} (catalogue)", fact.value) : fact.value);
   }
 }
 
@@ -235,6 +245,7 @@ FactTable SheetTable(const std::vector<ShownModel>& models) {
   FactTable table(names);
   for (std::size_t i = 0; i < models.size(); ++i) {
     AddModelSection(i, models[i].sheet, table);
+    AddPublicationSection(i, models[i], table);
     AddSizeSections(i, models[i].sheet, table);
     AddMemorySection(i, models[i].sheet, table);
     AddMetadataSection(i, *models[i].file, table);
@@ -256,6 +267,10 @@ Json SheetJson(const ShownModel& model) {
                  {"memory", MemoryJson(sheet)},
                  {"chat_template", sheet.template_bytes > 0},
                  {"thinking_switch", sheet.has_thinking_switch}};
+  for (const PublishedFact& fact : PublishedFacts(model.name, *model.file)) {
+    object["publication"][fact.label] = {{"value", fact.value},
+                                         {"source", fact.from_catalogue ? "catalogue" : "file"}};
+  }
   for (const ComponentSize& part : sheet.components) {
     object["components"].push_back(
         {{"name", part.name}, {"parameters", part.parameters}, {"bytes", part.bytes}});

@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/suggestion.h"
 #include "cli/numbers.h"
 #include "cli/stream_wrapper.h"
-#include "cli/suggestion.h"
 
 namespace tandem {
 namespace {

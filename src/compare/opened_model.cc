@@ -71,12 +71,12 @@ Status OpenedModel::FitContext(std::uint64_t available) {
   const ModelInfo& info = loaded->network().info();
   const MemoryNeed least = Need(LeastContext());
   if (least.total() > available) {
-    return {StatusCode::kOutOfMemory,
-            Format("{}: a context of {} tokens needs {} (weights {}, cache {}, state {}, working "
-                   "memory {}), but {} are "
-                   "available",
-                   name, LeastContext(), Bytes(least.total()), Bytes(least.weights),
-                   Bytes(least.cache), Bytes(least.state), Bytes(least.working), Bytes(available))};
+    return {
+        StatusCode::kOutOfMemory,
+        Format("{}: a context of {} tokens needs {} (weights {}, cache {}, state {}, working "
+               "memory {}, program {}), but {} are available; 'tandem fit' shows what fits",
+               name, LeastContext(), Bytes(least.total()), Bytes(least.weights), Bytes(least.cache),
+               Bytes(least.state), Bytes(least.working), Bytes(least.program), Bytes(available))};
   }
   if (engine.context_tokens != 0) {
     return OkStatus();

@@ -1,5 +1,7 @@
 #include "plan/memory.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace tandem {
@@ -44,6 +46,31 @@ TEST(LargestContext, IsTheModelsLimitWhenMemoryIsPlenty) {
 
 TEST(LargestContext, IsZeroWhenTheWeightsAloneAreTooLarge) {
   EXPECT_EQ(LargestContext(Qwen4B(), {.file_bytes = 2'700'000'000}, 1'000'000'000), 0U);
+}
+
+TEST(PlanMemory, CountsEveryConversationAndTheWeightsOnce) {
+  MemoryRequest request{.file_bytes = 2'700'000'000, .context_tokens = 4096};
+  const MemoryNeed one = PlanMemory(Qwen4B(), request);
+  request.conversations = 3;
+  const MemoryNeed three = PlanMemory(Qwen4B(), request);
+  EXPECT_EQ(three.weights, one.weights);
+  EXPECT_EQ(three.cache, 3 * one.cache);
+  EXPECT_EQ(three.state, 3 * one.state);
+}
+
+TEST(TogetherBytes, CountsTheProgramOnce) {
+  const MemoryNeed need = PlanMemory(Qwen4B(), {.context_tokens = 4096});
+  const std::vector<MemoryNeed> needs = {need, need};
+  EXPECT_EQ(TogetherBytes(std::span(needs).first(1)), need.total());
+  EXPECT_LT(TogetherBytes(needs), 2 * need.total());
+  EXPECT_GT(TogetherBytes(needs), 2 * need.total() - need.program);
+  EXPECT_EQ(TogetherBytes({}), 0U);
+}
+
+TEST(ReadMachineMemory, IsNotMoreThanThereIs) {
+  const MachineMemory memory = ReadMachineMemory();
+  EXPECT_GT(memory.total, 0U);
+  EXPECT_LE(memory.available, memory.total);
 }
 
 TEST(AvailableMemory, IsSomething) {

@@ -1,11 +1,12 @@
 #include "store/builtin.h"
 
 #include <cstddef>
-#include <filesystem>
 #include <span>
-#include <system_error>
 
 #include "base/format.h"
+#include "store/ascii.h"
+#include "store/installed.h"
+#include "store/model_name.h"
 
 // The labels of builtin_bytes.S.
 extern "C" {
@@ -36,46 +37,13 @@ constexpr Builtin kBuiltins[] = {
      tandem_builtin_phi4_mini_end},
 };
 
-char LowerAscii(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool SameName(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) {
-    return false;
-  }
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (LowerAscii(a[i]) != LowerAscii(b[i])) {
-      return false;
-    }
-  }
-  return true;
-}
-
 const Builtin* FindBuiltin(std::string_view name) {
   for (const Builtin& builtin : kBuiltins) {
-    if (SameName(builtin.name, name)) {
+    if (SameIgnoringCase(builtin.name, name)) {
       return &builtin;
     }
   }
   return nullptr;
-}
-
-bool LooksLikePath(const std::string& name) {
-  std::error_code error;
-  return name.find('/') != std::string::npos || name.ends_with(".gguf") ||
-         std::filesystem::exists(name, error);
-}
-
-Status UnknownModel(const std::string& name) {
-  std::string known;
-  for (const Builtin& builtin : kBuiltins) {
-    known += Format("{}{}", known.empty() ? "" : ", ", builtin.name);
-  }
-  return {StatusCode::kNotFound,
-          Format("'{}' is neither a file nor a built-in model ({}); give the path of a .gguf file "
-                 "or one of these names",
-                 Printable(name), known)};
 }
 
 }  // namespace
@@ -108,10 +76,12 @@ Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_o
   if (builtin != nullptr) {
     return gguf::ModelFile::FromBytes(builtin->bytes(), builtin->name);
   }
-  if (!LooksLikePath(name_or_path)) {
-    return UnknownModel(name_or_path);
+  TANDEM_ASSIGN_OR_RETURN(const ModelName name, ParseModelName(name_or_path));
+  if (name.kind == ModelName::Kind::kPath) {
+    return gguf::ModelFile::Open(name_or_path);
   }
-  return gguf::ModelFile::Open(name_or_path);
+  TANDEM_ASSIGN_OR_RETURN(const InstalledModel installed, FindInstalled(name));
+  return gguf::ModelFile::Open(installed.model);
 }
 
 }  // namespace tandem

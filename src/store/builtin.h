@@ -18,8 +18,9 @@ std::vector<std::string> BuiltinModelNames();
 /// bytes are part of this build.
 bool IsBuiltinModelName(std::string_view name);
 
-/// Opens what a person calls a model: a built-in name, else the path of a GGUF file. NotFound, with
-/// what could be meant, for a bare name that is neither; otherwise the errors of ModelFile::Open.
+/// Opens what a person calls a model: a built-in name, the path of a GGUF file, or the name of a
+/// model that is on this machine (see FindInstalled). NotFound, with what could be meant or how to
+/// get it, for a name that is neither; otherwise the errors of ModelFile::Open.
 Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_or_path);
 
 }  // namespace tandem

@@ -37,7 +37,8 @@ TEST(OpenModelFile, ABareNameThatIsNothingListsWhatThereIs) {
   const auto file = OpenModelFile("llama:demo");
   ASSERT_FALSE(file.ok());
   EXPECT_EQ(file.status().code(), StatusCode::kNotFound);
-  EXPECT_NE(file.status().message().find("qwen3.5:demo, phi4-mini:demo"), std::string::npos);
+  EXPECT_NE(file.status().message().find("qwen3.5:demo, phi4-mini:demo"), std::string::npos)
+      << file.status().message();
 }
 
 TEST(OpenModelFile, AMissingPathIsNamed) {
