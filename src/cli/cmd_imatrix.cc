@@ -29,8 +29,10 @@ class ImatrixCommand : public Command {
         ->required();
     app.add_option("-o,--output", output_, "The file to write")->required();
     app.add_option("--chunk", chunk_, "Tokens that are read together")
-        ->check(CLI::Range(1, 1 << 20));
+        ->check(CLI::Range(2, 1 << 20));
     app.add_option("--chunks", chunks_, "Pieces to read; 0: all of the text");
+    app.add_flag("--special", special_,
+                 "Special tokens spelt out in the text, as in rendered chats, count as such");
     app.add_option("--threads", threads_, "Threads; all cores without it")
         ->check(CLI::Range(1, 1024));
     app.footer(
@@ -45,8 +47,10 @@ class ImatrixCommand : public Command {
     TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<LoadedModel> model,
                             LoadedModel::Load(std::move(file)));
     TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(text_));
-    TANDEM_ASSIGN_OR_RETURN(const quantize::Chunks chunks,
-                            quantize::CutText(model->text(), text, chunk_, chunks_));
+    TANDEM_ASSIGN_OR_RETURN(
+        const quantize::Chunks chunks,
+        quantize::CutText(model->text(), text,
+                          {.chunk_tokens = chunk_, .most = chunks_, .special = special_}));
     const bool terminal = isatty(STDERR_FILENO) == 1;
     const InterruptGuard interrupt;
     Result<quantize::Importance> importance = quantize::CollectImportance(
@@ -80,6 +84,7 @@ class ImatrixCommand : public Command {
   std::string output_;
   std::size_t chunk_ = 512;
   std::size_t chunks_ = 0;
+  bool special_ = false;
   std::size_t threads_ = 0;
 };
 

@@ -36,8 +36,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kChunkTokens = 512;
-
 std::string TypeHelp() {
   std::string text = "TYPE, smallest first:\n";
   for (const quantize::Mix& mix : quantize::Mixes()) {
@@ -138,6 +136,7 @@ class QuantizeCommand : public Command {
     app.add_option("--calibration-chunks", calibration_chunks_,
                    "Pieces of 512 tokens to compare answers on")
         ->check(CLI::Range(1, 10000));
+    app.add_flag("--special", special_, "Special tokens spelt out in --calibration count as such");
     app.add_flag("--allow-requantize", allow_requantize_,
                  "Take a source that is quantised already, and lose twice");
     app.add_flag("--dry-run", dry_run_, "Only say what would be made");
@@ -202,7 +201,7 @@ class QuantizeCommand : public Command {
     const InterruptGuard interrupt;
     if (!importance) {
       TANDEM_ASSIGN_OR_RETURN(const quantize::Chunks all,
-                              quantize::CutText(model->text(), text, kChunkTokens, 0));
+                              quantize::CutText(model->text(), text, {.special = special_}));
       TANDEM_ASSIGN_OR_RETURN(
           importance,
           quantize::CollectImportance(
@@ -217,7 +216,7 @@ class QuantizeCommand : public Command {
                                                         .allow_requantize = allow_requantize_}));
     TANDEM_ASSIGN_OR_RETURN(
         const quantize::Chunks some,
-        quantize::CutText(model->text(), text, kChunkTokens, calibration_chunks_));
+        quantize::CutText(model->text(), text, {.most = calibration_chunks_, .special = special_}));
     const std::span<const gguf::TensorType> types = quantize::DynamicTypes();
     TANDEM_ASSIGN_OR_RETURN(
         std::vector<quantize::Sensitivity> measured,
@@ -281,6 +280,7 @@ class QuantizeCommand : public Command {
   std::string dynamic_;
   std::string calibration_;
   std::size_t calibration_chunks_ = 4;
+  bool special_ = false;
   bool allow_requantize_ = false;
   bool dry_run_ = false;
   std::size_t threads_ = 0;

@@ -12,20 +12,21 @@
 namespace tandem::quantize {
 
 Result<Chunks> CutText(const text::FileTokenizer& tokenizer, std::string_view text,
-                       std::size_t chunk_tokens, std::size_t most) {
+                       const CutOptions& options) {
   if (const std::size_t bad = FindInvalidUtf8(text); bad != std::string_view::npos) {
     return Status(StatusCode::kInvalidArgument,
                   Format("the calibration text is not UTF-8 at byte {}", bad));
   }
-  const std::vector<TokenId> ids = tokenizer.tokenizer().EncodePlain(text);
+  const std::vector<TokenId> ids = options.special ? tokenizer.tokenizer().EncodeSpecial(text)
+                                                   : tokenizer.tokenizer().EncodePlain(text);
   if (ids.empty()) {
     return Status(StatusCode::kInvalidArgument, "the calibration text has no tokens");
   }
   const bool bos = tokenizer.adds_bos() && tokenizer.bos().has_value();
-  const std::size_t each = std::max<std::size_t>(1, chunk_tokens - (bos ? 1 : 0));
+  const std::size_t each = std::max<std::size_t>(2, options.chunk_tokens) - (bos ? 1 : 0);
   Chunks chunks;
-  for (std::size_t begin = 0; begin < ids.size() && (most == 0 || chunks.size() < most);
-       begin += each) {
+  for (std::size_t begin = 0;
+       begin < ids.size() && (options.most == 0 || chunks.size() < options.most); begin += each) {
     const std::size_t end = std::min(ids.size(), begin + each);
     if (end - begin < each && !chunks.empty()) {
       break;

@@ -19,11 +19,16 @@ namespace tandem::quantize {
 /// Calibration text in tokens, cut into pieces that are read each on its own.
 using Chunks = std::vector<std::vector<TokenId>>;
 
-/// Cuts `text` into pieces of `chunk_tokens`, at most `most` of them (0: all); a rest that fills no
-/// piece is left out unless there is nothing else. InvalidArgument when the text is not UTF-8 or
-/// has no tokens.
+struct CutOptions {
+  std::size_t chunk_tokens = 512;
+  std::size_t most = 0;  // pieces; 0: as many as there are
+  bool special = false;  // the spelling of a special token in the text means that token
+};
+
+/// Cuts `text` into pieces; a rest that fills no piece is left out unless there is nothing else.
+/// InvalidArgument when the text is not UTF-8 or has no tokens.
 Result<Chunks> CutText(const text::FileTokenizer& tokenizer, std::string_view text,
-                       std::size_t chunk_tokens, std::size_t most);
+                       const CutOptions& options);
 
 /// The network's matrices by the memory their weights lie in, so that a MatMulHook knows them.
 class WeightNames {

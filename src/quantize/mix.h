@@ -59,7 +59,7 @@ bool IsQuantisable(const MixTensor& tensor);
 gguf::TensorType FallbackFor(gguf::TensorType wanted, std::uint64_t length);
 
 /// A type for each tensor, in order, the same as llama.cpp's quantiser chooses for models without
-/// experts (b9-2026-08: llama_tensor_get_type).
+/// experts (llama_tensor_get_type).
 std::vector<MixChoice> ChooseTypes(const Mix& mix, const MixModel& model,
                                    std::span<const MixTensor> tensors);
 
