@@ -1,0 +1,53 @@
+# Libraries that Tandem uses. A cross compiler seldom has them built for its target; Debian's reads the host's
+# headers, so then {fmt} is used as headers, GoogleTest is built from its installed sources, and what else is missing
+# is left to the linker: the kernels and their tests need nothing of it.
+find_package(Threads REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+if(NOT CMAKE_CROSSCOMPILING)
+  find_package(fmt REQUIRED)
+  pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+  find_package(PNG REQUIRED)
+  find_package(JPEG REQUIRED)
+  pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+  if(TANDEM_TESTS)
+    find_package(GTest REQUIRED)
+  endif()
+  return()
+endif()
+
+# tandem_unless_found(TARGET library ...): stands in for a package that was not found.
+function(tandem_unless_found target)
+  if(NOT TARGET ${target})
+    message(STATUS "No ${target} for ${CMAKE_SYSTEM_PROCESSOR}: programs that use it will not link")
+    string(MAKE_C_IDENTIFIER "unseen_${target}" name)
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${ARGN})
+    add_library(${target} ALIAS ${name})
+  endif()
+endfunction()
+
+find_package(fmt QUIET)
+if(NOT fmt_FOUND)
+  add_library(fmt_headers INTERFACE)
+  target_compile_definitions(fmt_headers INTERFACE FMT_HEADER_ONLY)
+  add_library(fmt::fmt ALIAS fmt_headers)
+endif()
+pkg_check_modules(UTF8PROC QUIET IMPORTED_TARGET libutf8proc)
+find_package(PNG QUIET)
+find_package(JPEG QUIET)
+pkg_check_modules(WEBP QUIET IMPORTED_TARGET libwebp libwebpdemux)
+tandem_unless_found(PkgConfig::UTF8PROC utf8proc)
+tandem_unless_found(PNG::PNG png)
+tandem_unless_found(JPEG::JPEG jpeg)
+tandem_unless_found(PkgConfig::WEBP webpdemux webp)
+
+if(TANDEM_TESTS)
+  find_package(GTest QUIET CONFIG)
+  if(NOT GTest_FOUND)
+    # Before warnings.cmake: its warnings are not ours.
+    add_subdirectory(/usr/src/googletest ${PROJECT_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
+  endif()
+endif()
