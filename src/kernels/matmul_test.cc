@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "base/half.h"
-#include "kernels/cpu/cpu_features.h"
+#include "kernels/kernel_test.h"
 #include "quant/formats.h"
 
 namespace tandem::cpu {
@@ -242,7 +242,7 @@ TEST_P(QuantisedMatMul, GivesTheSameBitsForEveryThreadCount) {
 }
 
 TEST_P(QuantisedMatMul, GivesTheBitsOfTheLowestTier) {
-  Result<KernelTable> lowest = SelectKernels("avx2");
+  Result<KernelTable> lowest = SelectKernels(kTiers[0]);
   ASSERT_TRUE(lowest.ok());
   const Weights w(type(), 37, cols(), Fill::kRandom, 9);
   for (const std::size_t tokens : Counts{1, 2, 4, 8, 12, 16, 20, 64}) {
@@ -258,8 +258,7 @@ std::string CaseName(const testing::TestParamInfo<Case>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, QuantisedMatMul,
-                         testing::Combine(testing::Values("avx2", "avx512vnni", "amx"),
-                                          testing::ValuesIn(kTypes)),
+                         testing::Combine(testing::ValuesIn(kTiers), testing::ValuesIn(kTypes)),
                          CaseName);
 
 TEST(ActivationRounding, GivesTheScalarBitsInEveryTier) {
@@ -274,7 +273,7 @@ TEST(ActivationRounding, GivesTheScalarBitsInEveryTier) {
     x[768 + i] = i == 77 ? -3e38F : 1e-3F;
   }
   x[0] = 127;
-  for (const char* isa : {"avx2", "avx512vnni", "amx"}) {
+  for (const char* isa : kTiers) {
     Result<KernelTable> table = SelectKernels(isa);
     if (!table.ok()) {
       continue;
