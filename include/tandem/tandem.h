@@ -34,7 +34,7 @@ struct OpenOptions {
   std::size_t context_tokens = 0;
   /// 0: the physical cores that this process may use.
   std::size_t threads = 0;
-  /// Instruction set: auto, scalar, avx2, avx512vnni, amx.
+  /// Instruction set: auto, scalar, avx2, avx512vnni, amx, neon.
   std::string isa = "auto";
   /// Number format of cached keys and values: f32, f16, bf16, q8_0.
   std::string kv = "f16";

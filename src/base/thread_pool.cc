@@ -23,6 +23,8 @@ constexpr int kSpins = 4000;
 void Pause() {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");  // `yield` takes no time on most cores
 #endif
 }
 

@@ -50,7 +50,7 @@ class BenchCommand : public Command {
     AddNumber(app, "-r,--repeats", options_.repeats, "Repeats of each measurement; default 5");
     app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16 or q8_0")
         ->option_text(" TYPE");
-    app.add_option("--isa", options_.isa, "auto, scalar, avx2, avx512vnni or amx")
+    app.add_option("--isa", options_.isa, "auto, scalar, avx2, avx512vnni, amx or neon")
         ->option_text(" NAME");
     app.add_flag("--profile", options_.profile, "Time and bytes of each kind of operation");
     app.add_flag("--json", json_, "Print one JSON object");

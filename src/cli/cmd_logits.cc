@@ -119,8 +119,9 @@ class LogitsCommand : public Command {
         ->check(CLI::Range(1, 4096));
     app.add_option("--threads", o.open.threads, "Threads (default: physical cores)")
         ->check(CLI::Range(1, 1024));
-    app.add_option("--isa", o.open.isa, "Instruction set: auto, scalar, avx2, avx512vnni, amx")
-        ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512vnni", "amx"}));
+    app.add_option("--isa", o.open.isa,
+                   "Instruction set: auto, scalar, avx2, avx512vnni, amx, neon")
+        ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512vnni", "amx", "neon"}));
     app.add_option("--kv", o.open.kv, "Cache format: f32, f16, bf16, q8_0")
         ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
     app.add_option("--rows", o.rows, "Positions to write: all, last, or a list such as 0,5,9");

@@ -37,7 +37,7 @@ struct LossArguments {
         ->option_text(" TYPE");
     app.add_option("--threads", open.threads, "Default: the physical cores that may be used")
         ->option_text(" N");
-    app.add_option("--isa", open.isa, "auto, scalar, avx2, avx512vnni or amx")
+    app.add_option("--isa", open.isa, "auto, scalar, avx2, avx512vnni, amx or neon")
         ->option_text(" NAME");
     app.add_flag("--json", json, "Print one JSON object");
   }

@@ -28,6 +28,9 @@ std::vector<std::string> UsableIsas() {
   if (features.avx2) {
     isas.emplace_back("avx2");
   }
+  if (features.neon_dotprod) {
+    isas.emplace_back("neon");
+  }
   isas.emplace_back("scalar");
   return isas;
 }

@@ -18,6 +18,15 @@ inline constexpr double kUnitRoundoff = 0x1p-24;
 /// The smallest positive float.
 inline constexpr double kTiny = 0x1p-149;
 
+/// Instruction sets with kernels of their own, lowest first; and those with float kernels.
+#if defined(__aarch64__)
+inline constexpr const char* kTiers[] = {"neon"};
+inline constexpr const char* kFloatTiers[] = {"neon"};
+#else
+inline constexpr const char* kTiers[] = {"avx2", "avx512vnni", "amx"};
+inline constexpr const char* kFloatTiers[] = {"avx2", "avx512vnni"};
+#endif
+
 using Sizes = std::vector<std::size_t>;
 
 /// Runs each test for every instruction set with kernels of its own; those that this CPU lacks are
@@ -63,6 +72,6 @@ inline std::string TierName(const testing::TestParamInfo<const char*>& info) {
 
 }  // namespace tandem::cpu
 
-#define TANDEM_FOR_EACH_TIER(fixture)                                            \
-  INSTANTIATE_TEST_SUITE_P(Tier, fixture, testing::Values("avx2", "avx512vnni"), \
+#define TANDEM_FOR_EACH_TIER(fixture)                                                    \
+  INSTANTIATE_TEST_SUITE_P(Tier, fixture, testing::ValuesIn(::tandem::cpu::kFloatTiers), \
                            ::tandem::cpu::TierName)

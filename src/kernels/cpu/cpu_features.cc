@@ -3,10 +3,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/format.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 namespace tandem::cpu {
@@ -29,7 +34,13 @@ bool AmxInt8() {
   }
   return syscall(SYS_arch_prctl, kArchReqXcompPerm, kXfeatureXtileData) == 0;
 }
+#elif defined(__aarch64__)
+// What the compiler may use in kernels/cpu/neon/: dot products and all of Armv8.2 that it knows of.
+constexpr unsigned long kNeonHwcaps = HWCAP_ASIMDDP | HWCAP_CRC32 | HWCAP_ATOMICS | HWCAP_ASIMDRDM;
 #endif
+
+// What a person may ask for on any machine.
+constexpr const char* kNames[] = {"auto", "scalar", "avx2", "avx512vnni", "amx", "neon"};
 
 }  // namespace
 
@@ -43,12 +54,14 @@ CpuFeatures DetectCpuFeatures() {
       __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
       __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
   cpu.amx_int8 = cpu.avx512_vnni && AmxInt8();
+#elif defined(__aarch64__)
+  cpu.neon_dotprod = (getauxval(AT_HWCAP) & kNeonHwcaps) == kNeonHwcaps;
 #endif
   return cpu;
 }
 
 Result<KernelTable> SelectKernels(const std::string& isa) {
-  const CpuFeatures cpu = DetectCpuFeatures();
+  [[maybe_unused]] const CpuFeatures cpu = DetectCpuFeatures();
   struct Tier {
     const char* name;
     bool available;
@@ -61,33 +74,32 @@ Result<KernelTable> SelectKernels(const std::string& isa) {
     {"avx2", cpu.avx2, &InstallAvx2},
     {"avx512vnni", cpu.avx512_vnni, &InstallAvx512Vnni},
     {"amx", cpu.amx_int8, &InstallAmx},
+#elif defined(__aarch64__)
+    {"neon", cpu.neon_dotprod, &InstallNeon},
 #endif
   };
   KernelTable table{};
   std::string available;
-  bool known = isa == "auto";
   for (const Tier& tier : tiers) {
-    known = known || isa == tier.name;
     if (tier.available) {
       available += available.empty() ? tier.name : Format(", {}", tier.name);
     }
   }
-  if (!known) {
+  if (std::find(std::begin(kNames), std::end(kNames), isa) == std::end(kNames)) {
     return Status(StatusCode::kInvalidArgument,
                   Format("unknown instruction set '{}'; here: auto, {}", isa, available));
   }
   for (const Tier& tier : tiers) {
-    if (!tier.available) {
-      if (isa == tier.name) {
-        return Status(StatusCode::kUnsupported,
-                      Format("this CPU cannot run '{}'; here: auto, {}", isa, available));
-      }
-      continue;
+    if (tier.available) {
+      tier.install(&table);
     }
-    tier.install(&table);
     if (isa == tier.name) {
       break;
     }
+  }
+  if (isa != "auto" && isa != table.name) {
+    return Status(StatusCode::kUnsupported,
+                  Format("this CPU cannot run '{}'; here: auto, {}", isa, available));
   }
   return table;
 }

@@ -178,5 +178,6 @@ void InstallScalar(KernelTable* table);
 void InstallAvx2(KernelTable* table);
 void InstallAvx512Vnni(KernelTable* table);
 void InstallAmx(KernelTable* table);
+void InstallNeon(KernelTable* table);
 
 }  // namespace tandem::cpu

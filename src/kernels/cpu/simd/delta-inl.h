@@ -109,8 +109,9 @@ inline void PrepareRows(const DeltaTask& task, std::size_t first, std::size_t ro
     sums[t] = SumRow(row_q(t), row_k(t), task.dim);
   }
   for (std::size_t t = 0; t < rows; ++t) {
-    const double q_factor = 1.0 / SquareRoot(static_cast<double>(task.dim) * (sums[t].qq + 1e-6));
-    const double k_factor = 1.0 / SquareRoot(sums[t].kk + 1e-6);
+    const double q_factor =
+        1.0 / __builtin_sqrt(static_cast<double>(task.dim) * (sums[t].qq + 1e-6));
+    const double k_factor = 1.0 / __builtin_sqrt(sums[t].kk + 1e-6);
     steps[t].kq = sums[t].kq * q_factor * k_factor;
     ScaleRow(row_q(t), task.dim, q_factor, q + t * width, width);
     ScaleRow(row_k(t), task.dim, k_factor, k + t * width, width);
@@ -160,8 +161,8 @@ inline void StartSums(Columns& columns, const float* k, const float* q, std::siz
 #pragma GCC unroll 4
     for (std::size_t c = 0; c < kChains; ++c, s += columns.stride) {
       // The next block's part of this row: lines too far apart for the hardware to expect.
-      _mm_prefetch(reinterpret_cast<const char*>(s + kBlock), _MM_HINT_T0);
-      _mm_prefetch(reinterpret_cast<const char*>(s + 2 * kBlock - kLanes), _MM_HINT_T0);
+      __builtin_prefetch(s + kBlock);
+      __builtin_prefetch(s + 2 * kBlock - kLanes);
 #pragma GCC unroll 2
       for (std::size_t j = 0; j < kVectors; ++j) {
         const F32 state = Load(s + j * kLanes);

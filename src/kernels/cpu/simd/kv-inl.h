@@ -113,6 +113,13 @@ void StoreHalves(const float* x, std::size_t n, std::uint16_t* out) {
   }
 }
 
+/// x as binary16.
+inline std::uint16_t HalfBits(float x) {
+  std::uint16_t halves[kLanes];
+  StoreHalf(halves, Set(x));
+  return halves[0];
+}
+
 inline void StoreQ8(const float* x, std::size_t n, std::byte* out) {
   for (; n >= kQ8Block; n -= kQ8Block, x += kQ8Block, out += kQ8BlockBytes) {
     F32 max = Zero();
@@ -121,8 +128,7 @@ inline void StoreQ8(const float* x, std::size_t n, std::byte* out) {
       max = Max(Abs(Load(x + i)), max);
     }
     const float largest = MaxLanes(max);
-    const auto d = static_cast<std::uint16_t>(_mm_extract_epi16(
-        _mm_cvtps_ph(_mm_set_ss(largest / 127.0F), _MM_FROUND_TO_NEAREST_INT), 0));
+    const std::uint16_t d = HalfBits(largest / 127.0F);
     // Below this the inverse is infinite, and d rounds to zero anyway.
     const F32 inverse = Set(largest < kTinyKv ? 0.0F : 127.0F / largest);
     __builtin_memcpy(out, &d, sizeof(d));

@@ -9,10 +9,6 @@
 namespace tandem::cpu {
 namespace {
 
-inline double SquareRoot(double x) {
-  return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(x)));
-}
-
 /// Calls step(i, load, store) for each vector of [0, n): load(p) reads p[i...], store(p, v) writes
 /// it, both cut to n in the last one.
 template <typename Step>
@@ -41,7 +37,7 @@ inline double DotInDouble(const float* x, const float* y, std::size_t n) {
 
 inline double InverseRms(const float* x, std::size_t n, float eps) {
   const double mean = DotInDouble(x, x, n) / static_cast<double>(n);
-  return 1.0 / SquareRoot(mean + static_cast<double>(eps));
+  return 1.0 / __builtin_sqrt(mean + static_cast<double>(eps));
 }
 
 void RmsNorm(const float* x, const float* gain, std::size_t n, float eps, float* y) {

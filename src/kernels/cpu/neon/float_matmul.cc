@@ -1,0 +1,11 @@
+#include "kernels/cpu/neon/float_kernels.h"
+#include "kernels/cpu/neon/floats-inl.h"
+#include "kernels/cpu/simd/float_matmul-inl.h"
+
+namespace tandem::cpu {
+
+void InstallFloatMatMulsNeon(KernelTable* table) {
+  InstallFloatMatMuls(table);
+}
+
+}  // namespace tandem::cpu
