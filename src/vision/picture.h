@@ -23,7 +23,7 @@ struct PixelSize {
 template <typename T>
 struct UnsetAllocator : std::allocator<T> {
   template <typename U>
-  struct rebind {
+  struct rebind {  // NOLINT(readability-identifier-naming): allocators name it so
     using other = UnsetAllocator<U>;
   };
   template <typename U>
