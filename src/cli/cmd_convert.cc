@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "convert/convert.h"
+#include "io/file.h"
 
 namespace tandem {
 namespace {
@@ -25,6 +26,7 @@ class ConvertCommand : public Command {
   }
 
   Result<ExitCode> Run() override {
+    TANDEM_RETURN_IF_ERROR(CheckOtherFile(source_, output_));
     const bool terminal = isatty(STDERR_FILENO) == 1;
     const InterruptGuard interrupt;
     convert::ConvertOptions options;

@@ -152,6 +152,7 @@ class QuantizeCommand : public Command {
     // What --dynamic does not measure gets Q8_0.
     TANDEM_ASSIGN_OR_RETURN(const quantize::Mix mix,
                             quantize::FindMix(dynamic_.empty() ? type_ : "Q8_0"));
+    TANDEM_RETURN_IF_ERROR(CheckOtherFile(source_, output_));
     TANDEM_ASSIGN_OR_RETURN(const quantize::Source source, quantize::Source::Open(source_));
     std::optional<quantize::Importance> importance;
     if (!imatrix_.empty()) {

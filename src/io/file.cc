@@ -193,6 +193,16 @@ Status AtomicFileWriter::Commit() {
   return OkStatus();
 }
 
+Status CheckOtherFile(const std::filesystem::path& source, const std::filesystem::path& output) {
+  std::error_code error;
+  if (std::filesystem::equivalent(source, output, error)) {
+    return {StatusCode::kInvalidArgument,
+            Format("'{}' is the source itself; name another file, or the original would be lost",
+                   Printable(output.native(), 400))};
+  }
+  return OkStatus();
+}
+
 Status WriteFileAtomically(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   TANDEM_ASSIGN_OR_RETURN(AtomicFileWriter writer, AtomicFileWriter::Create(path));
   TANDEM_RETURN_IF_ERROR(writer.Write(bytes));

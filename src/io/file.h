@@ -59,6 +59,10 @@ class AtomicFileWriter {
   Status error_;
 };
 
+/// InvalidArgument when `output` is the same file as `source`, by whatever name: what is made from
+/// a file must not take its place unasked.
+Status CheckOtherFile(const std::filesystem::path& source, const std::filesystem::path& output);
+
 /// Replaces `path` by `bytes`, whole or not at all (see AtomicFileWriter).
 Status WriteFileAtomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 Status WriteFileAtomically(const std::filesystem::path& path, std::string_view text);
