@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/format.h"
-#include "measure/journal.h"
+#include "measure/window_journal.h"
 
 namespace tandem {
 namespace {
@@ -124,24 +124,24 @@ Status CheckText(const Network& network, std::span<const TokenId> text,
   return OkStatus();
 }
 
-Result<Journal> OpenJournal(const TextLossOptions& options, std::span<const TokenId> text,
-                            std::string_view kind) {
+Result<WindowJournal> OpenJournal(const TextLossOptions& options, std::span<const TokenId> text,
+                                  std::string_view kind) {
   if (options.journal.empty()) {
-    return Journal();
+    return WindowJournal();
   }
   std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
   for (const TokenId id : text) {
     hash = (hash ^ static_cast<std::uint64_t>(id)) * 0x100000001B3;
   }
-  return Journal::Open(options.journal, Format("{} {} window {} text {:016x}", kind,
-                                               options.journal_key, options.window, hash));
+  return WindowJournal::Open(options.journal, Format("{} {} window {} text {:016x}", kind,
+                                                     options.journal_key, options.window, hash));
 }
 
 // Calls run(windows) for the windows that the journal does not have, a batch at a time; run gives
 // their scores. All scores end up in order.
 template <typename Run>
 Result<WindowScores> ForWindows(std::span<const TokenId> text, const TextLossOptions& options,
-                                Journal journal, Run run) {
+                                WindowJournal journal, Run run) {
   const std::size_t count = text.size() / options.window;
   std::map<std::size_t, WindowScores> scores = journal.finished();
   std::vector<std::size_t> missing;
@@ -189,7 +189,7 @@ double Nll(std::span<const TokenId> text, std::size_t at, std::span<const float>
 Result<TextLoss> MeasurePerplexity(const Network& network, std::span<const TokenId> text,
                                    const TextLossOptions& options) {
   TANDEM_RETURN_IF_ERROR(CheckText(network, text, options));
-  TANDEM_ASSIGN_OR_RETURN(Journal journal, OpenJournal(options, text, "perplexity"));
+  TANDEM_ASSIGN_OR_RETURN(WindowJournal journal, OpenJournal(options, text, "perplexity"));
   TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> reader, Reader::Create(network, options));
   const auto run =
       [&](std::span<const std::size_t> windows) -> Result<std::map<std::size_t, WindowScores>> {
@@ -220,7 +220,7 @@ Result<Divergence> MeasureDivergence(const Network& base, const Network& model,
                          "cannot be compared",
                          base.info().vocabulary, model.info().vocabulary));
   }
-  TANDEM_ASSIGN_OR_RETURN(Journal journal, OpenJournal(options, text, "kl"));
+  TANDEM_ASSIGN_OR_RETURN(WindowJournal journal, OpenJournal(options, text, "kl"));
   TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> base_reader, Reader::Create(base, options));
   TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> model_reader,
                           Reader::Create(model, options));

@@ -16,14 +16,14 @@ using WindowScores = std::map<std::string, std::vector<double>>;
 
 /// What a long measurement has finished, on disk: a line that says of what, then a line per window.
 /// A line cut short by a crash is forgotten. Single-threaded.
-class Journal {
+class WindowJournal {
  public:
   /// Opens or starts `path`. InvalidArgument when it belongs to another measurement (`key`), Io
   /// when it cannot be written.
-  static Result<Journal> Open(const std::filesystem::path& path, const std::string& key);
+  static Result<WindowJournal> Open(const std::filesystem::path& path, const std::string& key);
 
   /// One that forgets.
-  Journal() = default;
+  WindowJournal() = default;
 
   const std::map<std::size_t, WindowScores>& finished() const { return finished_; }
   Status Add(std::size_t window, const WindowScores& scores);

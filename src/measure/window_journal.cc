@@ -1,4 +1,4 @@
-#include "measure/journal.h"
+#include "measure/window_journal.h"
 
 #include <cerrno>
 #include <cstring>
@@ -53,8 +53,9 @@ bool ReadLines(std::string_view text, const std::string& key,
 
 }  // namespace
 
-Result<Journal> Journal::Open(const std::filesystem::path& path, const std::string& key) {
-  Journal journal;
+Result<WindowJournal> WindowJournal::Open(const std::filesystem::path& path,
+                                          const std::string& key) {
+  WindowJournal journal;
   journal.path_ = path;
   std::string kept;
   const Result<std::string> text = ReadFile(path);
@@ -78,7 +79,7 @@ Result<Journal> Journal::Open(const std::filesystem::path& path, const std::stri
   return journal;
 }
 
-Status Journal::Add(std::size_t window, const WindowScores& scores) {
+Status WindowJournal::Add(std::size_t window, const WindowScores& scores) {
   if (file_ == nullptr) {
     return OkStatus();
   }
