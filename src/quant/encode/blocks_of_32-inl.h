@@ -90,10 +90,10 @@ void EncodeScaled32(const float* values, const float* importance, std::size_t co
 template <typename Block, bool kFifthBit>
 void EncodeAffine32(const float* values, const float* importance, std::size_t count,
                     std::byte* blocks) {
-  constexpr float kMaxCode = kFifthBit ? 31 : 15;
   const Trials trials = importance == nullptr ? Trials{-0.2F, 0.4F, 2} : Trials{-0.9F, 0.15F, 13};
   ForGroups32<Block>(values, importance, count, blocks,
                      [trials](const Blocks32& b, std::size_t used, Block* out) {
+                       constexpr float kMaxCode = kFifthBit ? 31 : 15;
                        const AffineFit fit = FitAffine<kBlock32, false>(b, kMaxCode, trials);
                        const Ints d = ToHalf(fit.scale);
                        const Ints m = ToHalf(fit.min);

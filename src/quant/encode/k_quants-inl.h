@@ -209,10 +209,10 @@ void EncodeQ3_K(const float* values, const float* importance, std::size_t count,
 /// Q4_K (codes to 15) and Q5_K (31).
 template <typename Block, bool kFifthBit>
 void EncodeK4(const float* values, const float* importance, std::size_t count, std::byte* blocks) {
-  constexpr float kMaxCode = kFifthBit ? 31 : 15;
-  constexpr std::size_t kScales = 8;
   ForSuperBlocks<kBlock32, Block>(
       values, importance, count, blocks, [](const Blocks32& b, std::size_t used, Block* out) {
+        constexpr float kMaxCode = kFifthBit ? 31 : 15;
+        constexpr std::size_t kScales = 8;
         constexpr Trials kTrials = kFifthBit ? Trials{-0.4F, 0.2F, 8} : Trials{-0.6F, 0.15F, 12};
         const AffineFit fit = FitAffine<kBlock32, true>(b, kMaxCode, kTrials);
         const AffineChoice choice = ChooseAffine<kBlock32, kScales>(b, fit, kMaxCode, 63);
