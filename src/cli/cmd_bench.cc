@@ -122,7 +122,7 @@ class BenchCommand : public Command {
     }
     const bool live = ::isatty(STDERR_FILENO) != 0;
     int shown = -1;
-    const Status made = MakeSynthetic(plan, [&](std::uint64_t done) {
+    Status made = MakeSynthetic(plan, [&](std::uint64_t done) {
       const double share = static_cast<double>(done) / bytes;
       if (live && static_cast<int>(100 * share) > shown) {
         constexpr std::size_t kCells = 30;

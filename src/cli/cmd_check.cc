@@ -114,7 +114,7 @@ class CheckCommand : public Command {
         report_.Note("hash", Format("{}: nobody promised one", shown));
         continue;
       }
-      const Status status = VerifyFile(file, nullptr, interrupt_->flag());
+      Status status = VerifyFile(file, nullptr, interrupt_->flag());
       if (status.code() == StatusCode::kCancelled) {
         return status;
       }

@@ -24,9 +24,10 @@ std::string Ago(std::int64_t seconds) {
     std::int64_t seconds;
     const char* name;
   };
+  constexpr std::int64_t kDay = 86'400;
   for (const Unit& unit :
-       {Unit{86'400 * 365, "year"}, Unit{86'400 * 30, "month"}, Unit{86'400 * 7, "week"},
-        Unit{86'400, "day"}, Unit{3600, "hour"}, Unit{60, "minute"}}) {
+       {Unit{365 * kDay, "year"}, Unit{30 * kDay, "month"}, Unit{7 * kDay, "week"},
+        Unit{kDay, "day"}, Unit{3600, "hour"}, Unit{60, "minute"}}) {
     if (seconds >= unit.seconds) {
       const std::int64_t count = seconds / unit.seconds;
       return Format("{} {}{} ago", count, unit.name, count == 1 ? "" : "s");
