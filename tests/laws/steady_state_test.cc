@@ -34,6 +34,10 @@ void* operator new(std::size_t size) {
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, std::align_val_t alignment,
+                   const std::nothrow_t& /*tag*/) noexcept {
+  return Allocate(size, static_cast<std::size_t>(alignment));
+}
 // NOLINTBEGIN(cppcoreguidelines-no-malloc): these are operator delete
 void operator delete(void* memory) noexcept {
   std::free(memory);
