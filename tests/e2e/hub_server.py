@@ -157,7 +157,10 @@ class Handler(BaseHTTPRequestHandler):
     def write_slowly(self, piece):
         owner = self.owner
         cut = len(piece) // 2 if owner.take("cut") else None
-        stall = len(piece) // 3 if owner.take("stall") else None
+        stall = None
+        if owner.take("stall"):
+            # For ever means from the first byte: what makes progress is not given up.
+            stall = 0 if owner.faults.get("stall") is True else len(piece) // 3
         rate = owner.faults.get("bytes_per_second")
         step = 16384 if rate else 65536
         for offset in range(0, len(piece), step):
