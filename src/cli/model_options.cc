@@ -1,6 +1,7 @@
 #include "cli/model_options.h"
 
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <type_traits>
 
@@ -118,9 +119,19 @@ Status ReadPixels(const char* option, const std::string& text, Pixels& pixels) {
   return OkStatus();
 }
 
+std::string RefuseNotFinite(const std::string& text) {
+  double value = 0;
+  return ParseNumber(text, value) && !std::isfinite(value)
+             ? Format("'{}' is no finite number", Printable(text))
+             : "";
+}
+
 void AddSamplingOptions(CLI::App& app, Sampling& s) {
   const auto add = [&app](const char* name, auto& value, const char* text) {
-    return app.add_option(name, value, text)->option_text(" X")->group("Sampling");
+    return app.add_option(name, value, text)
+        ->option_text(" X")
+        ->group("Sampling")
+        ->check(&RefuseNotFinite);
   };
   const CLI::Range share(0.0, 1.0);
   add("--temperature", s.temperature, "0: always the most likely token")->check(&RefuseNegative);
@@ -131,7 +142,7 @@ void AddSamplingOptions(CLI::App& app, Sampling& s) {
   add("--typical-p", s.typical_p, "Only the most typical tokens that make up this share")
       ->check(share);
   add("--repetition-penalty", s.repetition_penalty, "Over prompt and answer; 1: none")
-      ->check(&RefuseNegative);
+      ->check(CLI::PositiveNumber);
   add("--presence-penalty", s.presence_penalty, "For tokens that the answer already has");
   add("--frequency-penalty", s.frequency_penalty, "The same, times how often it has them");
 }

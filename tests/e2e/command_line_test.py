@@ -39,7 +39,8 @@ class Usage(unittest.TestCase):
     def test_values_out_of_range_are_wrong_usage(self):
         for option, value in (("--threads", "-1"), ("--threads", "100000"), ("--ctx", "-1"), ("--max-tokens", "-5"),
                               ("--seed", "-1"), ("--kv", "f64"), ("--isa", "avx9"), ("--temperature", "-1"),
-                              ("--top-p", "2"), ("--min-p", "-0.1"), ("--repetition-penalty", "-1"), ("--top-k", "-1")):
+                              ("--top-p", "2"), ("--min-p", "-0.1"), ("--repetition-penalty", "-1"), ("--top-k", "-1"),
+                              ("--repetition-penalty", "0"), ("--temperature", "nan"), ("--presence-penalty", "inf")):
             code, out, err = run("run", QWEN, "hi", option, value)
             self.assertEqual((code, out), (2, ""), option)
             self.assertIn(option, err.splitlines()[0])
