@@ -142,7 +142,7 @@ class RunCommand : public Command {
         [](std::string_view text) { WriteNow(text, STDERR_FILENO); },
         [] { return std::chrono::steady_clock::now(); });
     const bool json = json_;
-    const Result<Answer> answer =
+    Result<Answer> answer =
         session.Generate(options_.generate, [&printer, json](const Event& event) {
           const bool text =
               event.kind == Event::Kind::kAnswer || event.kind == Event::Kind::kReasoning;

@@ -51,7 +51,7 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
 
 std::string HelpFormatter::make_subcommand(const CLI::App* app) const {
   const std::string indent = "\n" + std::string(kVerbColumns, ' ');
-  const std::string name = app->get_name();
+  const std::string& name = app->get_name();
   return Format("  {:<{}}{}\n", name, kVerbColumns - 2,
                 BreakLines(app->get_description(), kPageColumns - kVerbColumns, indent));
 }
