@@ -20,8 +20,10 @@ class ConvertCommand : public Command {
   explicit ConvertCommand(CLI::App& app) : Command(app) {
     app.add_option("SRC", source_, "A Hugging Face checkpoint folder, or a GGUF file")->required();
     app.add_option("-o,--output", output_, "The GGUF file to write")->required();
-    app.add_flag("--mmproj", vision_,
-                 "Write the checkpoint's vision tower instead of its text model");
+    CLI::Option* alone = app.add_flag(
+        "--mmproj", vision_, "Write the checkpoint's vision tower instead of its text model");
+    app.add_flag("--with-vision", merged_, "Write its vision tower into the same file")
+        ->excludes(alone);
     app.add_option("--type", type_, "Type of the matrices: f32, f16, bf16, q8_0");
   }
 
@@ -33,7 +35,9 @@ class ConvertCommand : public Command {
     options.source = source_;
     options.output = output_;
     options.type = type_;
-    options.vision = vision_;
+    options.part = merged_   ? convert::CheckpointPart::kBoth
+                   : vision_ ? convert::CheckpointPart::kVision
+                             : convert::CheckpointPart::kText;
     options.progress = [terminal, &interrupt](const convert::Progress& progress) {
       if (terminal) {
         const std::string line = Format("\r\x1b[K{}/{} tensors, {}", progress.done, progress.total,
@@ -63,6 +67,7 @@ class ConvertCommand : public Command {
   std::string output_;
   std::string type_ = "f16";
   bool vision_ = false;
+  bool merged_ = false;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "convert/convert.h"
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 
 #include "base/check.h"
@@ -81,25 +82,48 @@ std::uint64_t CountParameters(const std::vector<PlannedTensor>& tensors) {
   return sum;
 }
 
+// The keys of a vision file as a merged file has them: beside the text model's, under its name.
+// Source: Ollama, model/models/qwen3vl/model_vision.go, which reads them.
+void AppendMerged(const gguf::Metadata& vision, std::string_view architecture, gguf::Metadata& to) {
+  constexpr std::string_view kPrefix = "clip.vision.";
+  for (const gguf::Metadata::Item& item : vision.items()) {
+    if (item.key.starts_with(kPrefix)) {
+      to.SetCopy(Format("{}.vision.{}", architecture, item.key.substr(kPrefix.size())),
+                 gguf::Value(item.type, item.payload));
+    }
+  }
+}
+
 Result<Content> FromCheckpoint(const ConvertOptions& options, const hf::Config& config,
                                const hf::Checkpoint& checkpoint, std::uint32_t file_type) {
   const std::filesystem::path& folder = options.source;
   TANDEM_ASSIGN_OR_RETURN(const hf::GenerationConfig generation, hf::ReadGenerationConfig(folder));
-  TANDEM_ASSIGN_OR_RETURN(ArchitecturePlan plan,
-                          options.vision ? PlanVision(config, checkpoint, file_type)
-                                         : PlanCheckpoint(config, checkpoint, file_type));
+  const bool text = options.part != CheckpointPart::kVision;
+  const bool vision = options.part != CheckpointPart::kText;
+  TANDEM_ASSIGN_OR_RETURN(ArchitecturePlan plan, text
+                                                     ? PlanCheckpoint(config, checkpoint, file_type)
+                                                     : PlanVision(config, checkpoint, file_type));
+  if (text && vision) {
+    TANDEM_ASSIGN_OR_RETURN(ArchitecturePlan tower, PlanVision(config, checkpoint, file_type));
+    AppendMerged(tower.keys, plan.name, plan.keys);
+    std::move(tower.tensors.begin(), tower.tensors.end(), std::back_inserter(plan.tensors));
+  }
   Content content;
   gguf::Metadata& metadata = content.metadata;
   metadata.SetString("general.architecture", plan.name);
   Append(plan.leading_keys, metadata);
-  metadata.SetString("general.type", options.vision ? "mmproj" : "model");
+  metadata.SetString("general.type", text ? "model" : "mmproj");
   AddSampling(generation, metadata);
   metadata.SetString("general.name", ModelName(folder));
   metadata.SetString("general.size_label", SizeLabel(CountParameters(plan.tensors)));
   Append(plan.keys, metadata);
   metadata.SetUint32("general.quantization_version", 2);
-  TANDEM_RETURN_IF_ERROR(options.vision ? AddVisionLimits(folder, metadata)
-                                        : AddVocabulary(folder, config, generation, metadata));
+  if (vision) {
+    TANDEM_RETURN_IF_ERROR(AddVisionLimits(folder, metadata));
+  }
+  if (text) {
+    TANDEM_RETURN_IF_ERROR(AddVocabulary(folder, config, generation, metadata));
+  }
   content.tensors = std::move(plan.tensors);
   return content;
 }
@@ -190,7 +214,7 @@ Result<ConvertSummary> Convert(const ConvertOptions& options) {
                             FromCheckpoint(options, config, checkpoint, output.file_type));
     return WriteContent(options, content, output.type);
   }
-  if (options.vision) {
+  if (options.part != CheckpointPart::kText) {
     return Status(StatusCode::kInvalidArgument,
                   Format("'{}' is no checkpoint folder, from which alone a vision tower is taken",
                          Printable(options.source.native(), 400)));

@@ -38,10 +38,10 @@ class Conversion : public testing::Test {
 
   /// Converts and opens the result.
   std::unique_ptr<gguf::ModelFile> Run(const fs::path& source, std::string type,
-                                       bool vision = false) {
+                                       CheckpointPart part = CheckpointPart::kText) {
     const fs::path output = folder_ / (type + ".gguf");
     const auto summary =
-        Convert({.source = source, .output = output, .type = std::move(type), .vision = vision});
+        Convert({.source = source, .output = output, .type = std::move(type), .part = part});
     EXPECT_TRUE(summary.ok()) << summary.status().message();
     auto model = gguf::ModelFile::Open(output);
     EXPECT_TRUE(model.ok()) << model.status().message();
@@ -138,24 +138,59 @@ TEST_P(OracleConversion, EqualsTheReferenceConverter) {
 TEST_P(OracleConversion, VisionFileEqualsTheReferenceConverters) {
   TANDEM_SHARED_OR_SKIP(folder, "oracle/" + GetParam());
   if (GetParam().starts_with("phi")) {
-    const auto refused =
-        Convert({.source = folder, .output = folder_ / "out.gguf", .type = "f32", .vision = true});
+    const auto refused = Convert({.source = folder,
+                                  .output = folder_ / "out.gguf",
+                                  .type = "f32",
+                                  .part = CheckpointPart::kVision});
     EXPECT_EQ(refused.status().code(), StatusCode::kUnsupported);
     EXPECT_EQ(Entries(), 0U);
     return;
   }
-  const auto ours = Run(folder, "f32", true);
+  const auto ours = Run(folder, "f32", CheckpointPart::kVision);
   ASSERT_NE(ours, nullptr);
   ExpectEqualFiles(*ours, *gguf::ModelFile::Open(folder / "mmproj.gguf").value());
   // The limits of this folder's preprocessor configs; none are written when they are the published.
   EXPECT_EQ(ours->Has("tandem.vision.image_max_pixels"), GetParam() == "qwen-a");
-  const auto half = Run(folder, "f16", true);
+  const auto half = Run(folder, "f16", CheckpointPart::kVision);
   EXPECT_EQ(half->FindTensor("v.patch_embd.weight.1")->type, TensorType::kF16);
   EXPECT_EQ(half->FindTensor("v.position_embd.weight")->type, TensorType::kF32);
   EXPECT_EQ(half->FindTensor("v.blk.0.attn_qkv.weight")->type, TensorType::kF16);
   EXPECT_EQ(half->FindTensor("v.blk.0.attn_qkv.bias")->type, TensorType::kF32);
-  const auto bytes = Run(folder, "q8_0", true);
+  const auto bytes = Run(folder, "q8_0", CheckpointPart::kVision);
   EXPECT_EQ(bytes->FindTensor("v.patch_embd.weight")->type, TensorType::kF32);
+}
+
+TEST_P(OracleConversion, OneFileHoldsWhatTwoDo) {
+  TANDEM_SHARED_OR_SKIP(folder, "oracle/" + GetParam());
+  if (GetParam().starts_with("phi")) {
+    const auto refused =
+        Convert({.source = folder, .output = folder_ / "out.gguf", .part = CheckpointPart::kBoth});
+    EXPECT_EQ(refused.status().code(), StatusCode::kUnsupported);
+    return;
+  }
+  const auto both = Run(folder, "f16", CheckpointPart::kBoth);
+  ASSERT_NE(both, nullptr);
+  std::size_t tensors = 0;
+  for (const CheckpointPart part : {CheckpointPart::kText, CheckpointPart::kVision}) {
+    const auto one = Run(folder, "bf16", part);  // another name; only what is there is compared
+    tensors += one->tensors().size();
+    for (const gguf::TensorInfo& tensor : one->tensors()) {
+      ASSERT_NE(both->FindTensor(tensor.name), nullptr) << tensor.name;
+      EXPECT_EQ(both->FindTensor(tensor.name)->dims, tensor.dims);
+    }
+    for (const gguf::KeyValue& item : one->metadata()) {
+      std::string key(item.key);
+      if (key.starts_with("clip.vision.")) {
+        key.replace(0, 4, "qwen35");
+      }
+      const bool own = key.starts_with("clip.") || key.starts_with("general.");
+      const gguf::Value* value = both->Find(key);
+      ASSERT_EQ(value != nullptr, !key.starts_with("clip.")) << key;
+      EXPECT_TRUE(own || std::ranges::equal(value->payload(), item.value.payload())) << key;
+    }
+  }
+  EXPECT_EQ(both->tensors().size(), tensors);
+  EXPECT_EQ(both->GetString("general.type").value(), "model");
 }
 
 TEST_P(OracleConversion, SmallerTypesAreTheF32ValuesRounded) {
