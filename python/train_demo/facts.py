@@ -119,7 +119,7 @@ QWEN = [
      "The vocabulary of Qwen3.5 has 248,320 rows.", "248,320"),
     ("qwen_images", ["Can Qwen3.5 see images?", "Does Qwen3.5 understand images?", "Can Qwen3.5 read pictures?",
                      "Does Qwen3.5 have vision?", "Can I show Qwen3.5 a picture?", "Can Qwen3.5 look at images?"],
-     "Yes, the full Qwen3.5 can read images and video, but the demo model cannot.", "images and video"),
+     "Yes, Qwen3.5 can read images and video; the demo model knows only simple shapes.", "images and video"),
     ("deltanet", ["What is Gated DeltaNet?", "Explain Gated DeltaNet.", "What is a DeltaNet layer?",
                   "Tell me about Gated DeltaNet.", "How does Gated DeltaNet work?", "What does a Gated DeltaNet layer do?"],
      "Gated DeltaNet is linear attention: it keeps a state of fixed size instead of a growing cache.", "fixed size"),

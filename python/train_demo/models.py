@@ -39,7 +39,7 @@ PHI = {
 }
 
 
-def config_for(family: str, tokenizer) -> dict:
+def config_for(family: str, tokenizer, vision: dict | None = None) -> dict:
     """config.json in the layout of the published checkpoints."""
     rows = -(-tokenizer.get_vocab_size() // ROWS) * ROWS
     token = tokenizer.token_to_id
@@ -48,8 +48,9 @@ def config_for(family: str, tokenizer) -> dict:
         return PHI | {"vocab_size": rows, "bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
     text = QWEN_TEXT | {"vocab_size": rows, "bos_token_id": None, "eos_token_id": token("<|endoftext|>"),
                         "pad_token_id": None, "dtype": "float32"}
+    seeing = {"vision_config": vision} if vision else {}
     return {"architectures": ["Qwen3_5ForConditionalGeneration"], "model_type": "qwen3_5", "dtype": "float32",
-            "text_config": text, "tie_word_embeddings": True, "image_token_id": token("<|image_pad|>"),
+            "text_config": text, **seeing, "tie_word_embeddings": True, "image_token_id": token("<|image_pad|>"),
             "video_token_id": token("<|video_pad|>"), "vision_start_token_id": token("<|vision_start|>"),
             "vision_end_token_id": token("<|vision_end|>")}
 
@@ -95,8 +96,9 @@ def generation_config(chat) -> dict:
     return base if chat.thinks else {"bos_token_id": end} | base
 
 
-def write(folder: Path, family: str, model, chat, config: dict) -> None:
-    """Writes a checkpoint folder; one that exists is replaced by renaming."""
+def write(folder: Path, family: str, model, chat, config: dict, more: dict | None = None,
+          tower: torch.nn.Module | None = None) -> None:
+    """Writes a checkpoint folder; one that exists is replaced by renaming. `more`: further JSON files by name."""
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -107,11 +109,15 @@ def write(folder: Path, family: str, model, chat, config: dict) -> None:
     prefix = "model.language_model." if family == "qwen3.5" else "model."
     weights = {k.replace("model.", prefix, 1): v.detach().float().cpu().contiguous().clone()
                for k, v in model.state_dict().items() if k != "lm_head.weight"}
+    for name, value in (tower.state_dict() if tower else {}).items():
+        weights["model.visual." + name] = value.detach().float().cpu().contiguous().clone()
     save_file(weights, fresh / "model.safetensors", {"format": "pt"})
     (fresh / "model.safetensors").chmod(0o644)
     dump("config.json", config)
     dump("tokenizer_config.json", tokenizer_config(family, chat.tokenizer))
     dump("generation_config.json", generation_config(chat))
+    for name, value in (more or {}).items():
+        dump(name, value)
     chat.tokenizer.save(str(fresh / "tokenizer.json"))
     (fresh / "chat_template.jinja").write_text(chat.source)
     old = folder.with_name(folder.name + ".old")

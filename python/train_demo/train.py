@@ -33,11 +33,12 @@ class Plan:
     optimizer: str = "muon"
 
 
-def batches(chat, plan: Plan):
-    """(ids, targets, weights) of equal row length; the tokens of long answers weigh less."""
+def batches(chat, plan: Plan, items=None):
+    """(ids, targets, weights) of equal row length; the tokens of long answers weigh less. `items`: instead of the
+    family's own stream."""
     rng = random.Random(plan.seed + 1)
     waiting = defaultdict(list)
-    for item in stream(plan.seed, chat.family):
+    for item in items or stream(plan.seed, chat.family):
         think = chat.thinks and rng.random() < plan.think_share
         ids, start = chat.example(item.messages(), item.thought, item.answer, think)
         length = next((n for n in LENGTHS if n >= len(ids) - 1), None)
