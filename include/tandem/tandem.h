@@ -6,12 +6,19 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "tandem/status.h"
+
+#if defined(__GNUC__)
+#define TANDEM_API __attribute__((visibility("default")))  // what the shared library exports
+#else
+#define TANDEM_API
+#endif
 
 /// Tandem's C++ API: open a model, hold a conversation with it, compare several models on the same
 /// conversation.
@@ -68,9 +75,15 @@ struct ModelFacts {
   std::vector<std::string> notes;    // what the user should be told, a line each
 };
 
+enum class Thinking {
+  kDefault,  // the soft switch in the conversation decides, else the model's template
+  kOn,
+  kOff,
+};
+
 /// A loaded network with its tokenizer and chat template. A handle: copies share the model.
 /// Thread-safe; sessions of one model may generate on several threads, they advance together.
-class Model {
+class TANDEM_API Model {
  public:
   /// name: path of a GGUF file, a built-in name ("qwen3.5:demo", "phi4-mini:demo") or the name of a
   /// model that is on this machine ("qwen3.5:4b", "hf.co/OWNER/REPO:QUANT"); nothing is downloaded.
@@ -80,6 +93,18 @@ class Model {
 
   const ModelFacts& facts() const;
 
+  /// The token ids of a text. special: added tokens in it are tokens; otherwise they are plain
+  /// text. InvalidArgument when it is not UTF-8.
+  Result<std::vector<std::int32_t>> Tokenize(std::string_view text, bool special) const;
+  /// The text of token ids, added tokens spelt out; bytes that are no UTF-8 become U+FFFD.
+  /// InvalidArgument names an id outside the vocabulary.
+  Result<std::string> Detokenize(std::span<const std::int32_t> ids) const;
+  /// The prompt that the model's chat template makes of a conversation, generation prompt
+  /// included. conversation_json: as ParseMessages takes it, perhaps with "tools". Errors of
+  /// ParseMessages; NotFound without a template; InvalidArgument with class, line and column when
+  /// the template refuses the conversation.
+  Result<std::string> Render(std::string_view conversation_json, Thinking thinking) const;
+
   struct Impl;
   const std::shared_ptr<Impl>& impl() const { return impl_; }
 
@@ -88,8 +113,27 @@ class Model {
   std::shared_ptr<Impl> impl_;
 };
 
+/// What a model takes when it is opened in a way, in bytes; the cache filled to the context.
+struct MemoryPlan {
+  std::size_t context_tokens = 0;
+  std::uint64_t weights = 0;  // the mapped file, which counts once its pages have been read
+  std::uint64_t cache = 0;    // keys and values
+  std::uint64_t state = 0;    // fixed state of one conversation and its snapshot
+  std::uint64_t working = 0;  // buffers of a step
+  std::uint64_t program = 0;  // the program itself and the tokenizer
+  std::uint64_t total = 0;
+  std::uint64_t available = 0;             // of this machine now, the cgroup's limit included
+  std::size_t largest_context_tokens = 0;  // that fits; 0: none does
+  std::size_t context_limit = 0;           // of the model
+};
+
+/// Plans an opening without making it: the numbers by which Model::Open decides. Without
+/// options.context_tokens the context is the one that Open would take, or the least one when that
+/// does not fit either. Errors of Model::Open but OutOfMemory.
+TANDEM_API Result<MemoryPlan> PlanModel(const std::string& name, const OpenOptions& options);
+
 /// The names of the models that are built into the program.
-std::vector<std::string> BuiltinModels();
+TANDEM_API std::vector<std::string> BuiltinModels();
 
 /// A piece of a message: text, or a picture or clip to look at.
 struct ContentPart {
@@ -112,13 +156,7 @@ struct Message {
 /// is a string, or a list of parts {"type": "text", "text": ..}, {"type": "image", "image": ..},
 /// {"type": "video", "video": ..}, or {"type": "image_url", "image_url": {"url": ..}}. Errors name
 /// index and field.
-Result<std::vector<Message>> ParseMessages(std::string_view json);
-
-enum class Thinking {
-  kDefault,  // the soft switch in the conversation decides, else the model's template
-  kOn,
-  kOff,
-};
+TANDEM_API Result<std::vector<Message>> ParseMessages(std::string_view json);
 
 /// What is set replaces the recommended value of the model and its thinking mode.
 struct Sampling {
@@ -195,7 +233,7 @@ struct Answer {
 
 /// One conversation with one model. Keeps what the model has read, so that a further turn reads
 /// only what is new. Move-only; one thread at a time.
-class Session {
+class TANDEM_API Session {
  public:
   explicit Session(const Model& model);
   Session(Session&&) noexcept;
@@ -242,7 +280,7 @@ using CompareCallback = std::function<bool(std::size_t column, const Event&)>;
 /// Several models on the same conversations. They take turns step by step and never compute at
 /// once, so every figure counts a model's own steps; models that do not fit in memory together are
 /// run one after the other. Move-only; one thread at a time.
-class Comparison {
+class TANDEM_API Comparison {
  public:
   /// Opens the columns' models; columns of the same model and opening share it. A model that cannot
   /// be opened is an error of the whole comparison.

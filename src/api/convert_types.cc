@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/answer_json.h"
 #include "plan/file_type.h"
 
 namespace tandem {
@@ -57,18 +58,6 @@ Sampling ToSampling(const SamplingOptions& options) {
   return sampling;
 }
 
-ThinkMode ToThinkMode(Thinking thinking) {
-  switch (thinking) {
-    case Thinking::kOn:
-      return ThinkMode::kOn;
-    case Thinking::kOff:
-      return ThinkMode::kOff;
-    case Thinking::kDefault:
-      break;
-  }
-  return ThinkMode::kDefault;
-}
-
 std::string QuantisationOf(const gguf::File& file) {
   const Result<std::uint64_t> type = file.GetUint("general.file_type");
   return type.ok() ? FileTypeName(*type) : "unknown";
@@ -78,21 +67,6 @@ std::optional<PixelRange> ToRange(
     const std::optional<std::pair<std::uint64_t, std::uint64_t>>& pixels) {
   return pixels.has_value() ? std::optional(PixelRange{pixels->first, pixels->second})
                             : std::nullopt;
-}
-
-// As chat templates know them.
-Json ToContent(const Message& message) {
-  if (message.parts.empty()) {
-    return message.content;
-  }
-  Json content = Json::array();
-  for (const ContentPart& part : message.parts) {
-    const char* type = part.kind == ContentPart::Kind::kText    ? "text"
-                       : part.kind == ContentPart::Kind::kImage ? "image"
-                                                                : "video";
-    content.push_back({{"type", type}, {type, part.value}});
-  }
-  return content;
 }
 
 }  // namespace
@@ -106,6 +80,18 @@ OpenSettings ToSettings(const OpenOptions& options) {
           .image_pixels = ToRange(options.image_pixels),
           .video_pixels = ToRange(options.video_pixels),
           .image_tokens = options.image_tokens};
+}
+
+ThinkMode ToThinkMode(Thinking thinking) {
+  switch (thinking) {
+    case Thinking::kOn:
+      return ThinkMode::kOn;
+    case Thinking::kOff:
+      return ThinkMode::kOff;
+    case Thinking::kDefault:
+      break;
+  }
+  return ThinkMode::kDefault;
 }
 
 TurnOptions ToTurnOptions(const GenerateOptions& options) {
@@ -187,11 +173,7 @@ ModelFacts ToFacts(const OpenedModel& opened) {
 Conversation ToConversation(const std::vector<Message>& messages) {
   Conversation conversation;
   for (const Message& message : messages) {
-    Json item = {{"role", message.role}, {"content", ToContent(message)}};
-    if (!message.reasoning.empty()) {
-      item["reasoning_content"] = message.reasoning;
-    }
-    conversation.messages.push_back(std::move(item));
+    conversation.messages.push_back(MessageJson(message));
   }
   return conversation;
 }

@@ -12,6 +12,7 @@ namespace tandem {
 /// Between the public types and those of the layers below, which must stay free to change.
 OpenSettings ToSettings(const OpenOptions& options);
 TurnOptions ToTurnOptions(const GenerateOptions& options);
+ThinkMode ToThinkMode(Thinking thinking);
 Event ToEvent(const TurnEvent& event);
 Answer ToAnswer(TurnResult result, std::uint64_t memory_bytes);
 ModelFacts ToFacts(const OpenedModel& opened);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "api/convert_types.h"
 #include "api/model_impl.h"
 #include "base/format.h"
@@ -16,6 +18,26 @@ Result<Model> Model::Open(const std::string& name, const OpenOptions& options) {
   impl->facts = ToFacts(impl->opened);
   impl->facts.isa = impl->engine->ops().isa();
   return Model(std::move(impl));
+}
+
+Result<MemoryPlan> PlanModel(const std::string& name, const OpenOptions& options) {
+  TANDEM_ASSIGN_OR_RETURN(const OpenedModel opened, OpenedModel::Load(name, ToSettings(options)));
+  const std::uint64_t available = AvailableMemory();
+  const std::size_t largest = opened.LargestContext(available);
+  const std::size_t context = options.context_tokens != 0
+                                  ? options.context_tokens
+                                  : std::max(largest, opened.LeastContext());
+  const MemoryNeed need = opened.Need(context);
+  return MemoryPlan{.context_tokens = context,
+                    .weights = need.weights,
+                    .cache = need.cache,
+                    .state = need.state,
+                    .working = need.working,
+                    .program = need.program,
+                    .total = need.total(),
+                    .available = available,
+                    .largest_context_tokens = largest,
+                    .context_limit = opened.loaded->network().info().context_length};
 }
 
 std::vector<std::string> BuiltinModels() {

@@ -2,7 +2,8 @@
 
 namespace tandem {
 
-std::string_view StatusCodeName(StatusCode code) {
+// Part of the public headers, so the shared library shows it.
+[[gnu::visibility("default")]] std::string_view StatusCodeName(StatusCode code) {
   switch (code) {
     case StatusCode::kOk:
       return "Ok";

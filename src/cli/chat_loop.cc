@@ -96,7 +96,8 @@ void ChatLoop::Run() {
         WriteNow("\n", STDOUT_FILENO);
         return;
       }
-      WriteNow("\n" + terminal_.Dim("Type /bye or press Ctrl-D to leave.") + "\n", STDOUT_FILENO);
+      WriteNow(Format("\n{}\n", terminal_.Dim("Type /bye or press Ctrl-D to leave.")),
+               STDOUT_FILENO);
       continue;
     }
     if (HandleLine(line) == Next::kLeave) {

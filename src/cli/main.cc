@@ -139,7 +139,7 @@ std::string ParseMessage(const CLI::App& app, const CLI::ParseError& error) {
     }
   }
   const std::string what = error.what();
-  const std::string line = what.substr(0, what.find('\n'));
+  std::string line = what.substr(0, what.find('\n'));
   // CLI11 says "Could not convert: --seed = x".
   constexpr std::string_view kConversion = "Could not convert: ";
   const std::size_t middle = line.find(" = ");

@@ -53,12 +53,20 @@ std::uint64_t OpenedModel::FileBytes() const {
          (loaded->eyes() == nullptr ? 0 : loaded->eyes()->file_bytes());
 }
 
+MemoryRequest OpenedModel::Request(std::size_t context_tokens) const {
+  return {.file_bytes = FileBytes(),
+          .context_tokens = context_tokens,
+          .kv = engine.kv,
+          .step_rows = engine.max_step_rows,
+          .threads = engine.cpu.threads};
+}
+
 MemoryNeed OpenedModel::Need(std::size_t context_tokens) const {
-  return PlanMemory(loaded->network().info(), {.file_bytes = FileBytes(),
-                                               .context_tokens = context_tokens,
-                                               .kv = engine.kv,
-                                               .step_rows = engine.max_step_rows,
-                                               .threads = engine.cpu.threads});
+  return PlanMemory(loaded->network().info(), Request(context_tokens));
+}
+
+std::size_t OpenedModel::LargestContext(std::uint64_t available) const {
+  return tandem::LargestContext(loaded->network().info(), Request(0), available);
 }
 
 std::size_t OpenedModel::LeastContext() const {
@@ -81,11 +89,7 @@ Status OpenedModel::FitContext(std::uint64_t available) {
   if (engine.context_tokens != 0) {
     return OkStatus();
   }
-  const MemoryRequest request{.file_bytes = FileBytes(),
-                              .kv = engine.kv,
-                              .step_rows = engine.max_step_rows,
-                              .threads = engine.cpu.threads};
-  engine.context_tokens = LargestContext(info, request, available);
+  engine.context_tokens = LargestContext(available);
   if (engine.context_tokens < info.context_length) {
     notes.push_back(Format(
         "{}: context lowered from {} to {} tokens to fit the {} of memory that are available", name,

@@ -47,8 +47,13 @@ struct OpenedModel {
   std::uint64_t FileBytes() const;
   /// What one conversation of `context_tokens` tokens takes.
   MemoryNeed Need(std::size_t context_tokens) const;
+  /// The largest context that fits `available` bytes, 0 when none does.
+  std::size_t LargestContext(std::uint64_t available) const;
   /// The context that must fit: the explicit one, or a small default.
   std::size_t LeastContext() const;
+
+ private:
+  MemoryRequest Request(std::size_t context_tokens) const;
 };
 
 }  // namespace tandem
