@@ -22,7 +22,8 @@ namespace {
 using gguf::TensorType;
 using Counts = std::initializer_list<std::size_t>;
 
-/// What bounds the weights of a block: |w| <= |d| * codes + |dmin| * mins.
+/// What bounds the weights of a block: |w| <= |d| * codes + |dmin| * mins. codes 0: themselves, in
+/// formats without minima.
 struct TypeCase {
   TensorType type;
   std::size_t d_offset;     // of the binary16 numbers in a block
@@ -31,6 +32,8 @@ struct TypeCase {
   double mins;
   std::uint32_t hash;  // of the results in GivesTheBitsOfEveryMachine, as AVX2 gives them
 };
+constexpr std::size_t kNibbles = 1000;   // IQ1_M's d: the upper four bits of its last four words
+constexpr std::size_t kExponent = 1001;  // MXFP4's: the first byte
 constexpr TypeCase kTypes[] = {
     {TensorType::kQ4_0, 0, 0, 8, 0, 0x45E033FB},
     {TensorType::kQ4_1, 0, 2, 15, 1, 0x0B4D0D13},
@@ -44,6 +47,16 @@ constexpr TypeCase kTypes[] = {
     {TensorType::kQ4_K, 0, 2, 63 * 15, 63, 0xBAB4DE90},
     {TensorType::kQ5_K, 0, 2, 63 * 31, 63, 0x3DC64D34},
     {TensorType::kQ6_K, 208, 0, 128 * 32, 0, 0x0A57AF73},
+    {TensorType::kIQ1_S, 0, 0, 0, 0, 0x5955C7E7},
+    {TensorType::kIQ1_M, kNibbles, 0, 0, 0, 0xD1136CEC},
+    {TensorType::kIQ2_XXS, 0, 0, 0, 0, 0xCDD9C432},
+    {TensorType::kIQ2_XS, 0, 0, 0, 0, 0x8B5B50B8},
+    {TensorType::kIQ2_S, 0, 0, 0, 0, 0x9761624C},
+    {TensorType::kIQ3_XXS, 0, 0, 0, 0, 0x75EFBD5D},
+    {TensorType::kIQ3_S, 0, 0, 0, 0, 0xEA400882},
+    {TensorType::kTQ1_0, 52, 0, 0, 0, 0x08E92CC3},
+    {TensorType::kTQ2_0, 64, 0, 0, 0, 0xD94F2A79},
+    {TensorType::kMXFP4, kExponent, 0, 0, 0, 0xF4F6AF3D},
 };
 
 enum class Fill { kRandom, kAllOnes, kZero };
@@ -63,7 +76,7 @@ class Weights {
     for (std::size_t at = 0; at < bytes_.size(); at += format_.block_bytes) {
       const std::uint16_t d = FloatToHalf(scale(rng));
       const std::uint16_t dmin = FloatToHalf(scale(rng));
-      std::memcpy(bytes_.data() + at + type.d_offset, &d, sizeof(d));
+      PutScale(type, d, bytes_.data() + at);
       if (type.dmin_offset != 0) {
         std::memcpy(bytes_.data() + at + type.dmin_offset, &dmin, sizeof(dmin));
       }
@@ -74,6 +87,19 @@ class Weights {
   const quant::Format& format() const { return format_; }
 
  private:
+  static void PutScale(const TypeCase& type, std::uint16_t d, std::byte* block) {
+    if (type.d_offset == kExponent) {
+      block[0] = static_cast<std::byte>(100 + d % 50);
+    } else if (type.d_offset == kNibbles) {
+      for (std::size_t word = 0; word < 4; ++word) {
+        std::byte& upper = block[48 + 2 * word + 1];
+        upper = (upper & std::byte{0x0F}) | static_cast<std::byte>(((d >> (4 * word)) & 15) << 4);
+      }
+    } else {
+      std::memcpy(block + type.d_offset, &d, sizeof(d));
+    }
+  }
+
   const quant::Format& format_;
   std::vector<std::byte> bytes_;
   QMat mat_;
@@ -126,6 +152,19 @@ std::vector<float> Rounded(Activation format, const std::vector<float>& x) {
   return out;
 }
 
+/// What column i of row r is at most.
+double Bound(const TypeCase& type, const Weights& w, std::size_t r, std::size_t i) {
+  const std::byte* at = w.mat().Row(r) + i / w.format().block_len * w.format().block_bytes;
+  std::uint16_t d = 0;
+  std::uint16_t dmin = 0;
+  std::memcpy(&d, at + type.d_offset, sizeof(d));
+  if (type.dmin_offset != 0) {
+    std::memcpy(&dmin, at + type.dmin_offset, sizeof(dmin));
+  }
+  return std::fabs(static_cast<double>(HalfToFloat(d))) * type.codes +
+         std::fabs(static_cast<double>(HalfToFloat(dmin))) * type.mins;
+}
+
 /// Compares with sums in double of the decoded weights and the rounded activations.
 void ExpectNearReference(const TypeCase& type, const Weights& w, Activation activation,
                          const std::vector<float>& x, const std::vector<float>& y,
@@ -143,17 +182,10 @@ void ExpectNearReference(const TypeCase& type, const Weights& w, Activation acti
       double sum = 0;
       double magnitude = 0;
       for (std::size_t i = 0; i < m.cols; ++i) {
-        const std::byte* at = m.Row(r) + i / block * w.format().block_bytes;
-        std::uint16_t d = 0;
-        std::uint16_t dmin = 0;
-        std::memcpy(&d, at + type.d_offset, sizeof(d));
-        if (type.dmin_offset != 0) {
-          std::memcpy(&dmin, at + type.dmin_offset, sizeof(dmin));
-        }
         const double a = static_cast<double>(x_hat[t * m.cols + i]);
-        sum += static_cast<double>(row[i]) * a;
-        magnitude += std::fabs(a) * (std::fabs(static_cast<double>(HalfToFloat(d))) * type.codes +
-                                     std::fabs(static_cast<double>(HalfToFloat(dmin))) * type.mins);
+        const double weight = static_cast<double>(row[i]);
+        sum += weight * a;
+        magnitude += std::fabs(a) * (type.codes == 0 ? std::fabs(weight) : Bound(type, w, r, i));
       }
       ASSERT_NEAR(y[t * m.rows + r], sum, roundings * 0x1p-24 * magnitude)
           << "row " << r << " token " << t << " of " << tokens;

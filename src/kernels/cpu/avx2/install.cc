@@ -10,6 +10,7 @@ void InstallAvx2(KernelTable* table) {
 
   InstallAvx2Quantize(table);
   InstallAvx2MatMul(table);
+  InstallAvx2CodebookMatMul(table);
 
   InstallVectorOpsAvx2(table);
   InstallAttentionAvx2(table);

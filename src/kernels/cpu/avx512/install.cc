@@ -8,6 +8,7 @@ void InstallAvx512Vnni(KernelTable* table) {
   table->name = "avx512vnni";
 
   InstallAvx512MatMul(table);
+  InstallAvx512CodebookMatMul(table);
 
   InstallVectorOpsAvx512(table);
   InstallAttentionAvx512(table);

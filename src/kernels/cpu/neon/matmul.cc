@@ -3,6 +3,7 @@
 #include "kernels/cpu/neon/vec-inl.h"
 // These are written in it.
 #include "kernels/cpu/matmul-inl.h"
+#include "kernels/cpu/mxfp4-inl.h"
 #include "kernels/cpu/panel-inl.h"
 #include "kernels/cpu/panel32-inl.h"
 
@@ -147,6 +148,7 @@ void InstallNeonMatMul(KernelTable* table) {
   Install<Kernel32<FormatQ51>>(Activation::kQ8_0, table);
   Install<Kernel32<FormatQ80>>(Activation::kQ8_0, table);
   Install<Kernel32<FormatIQ4NL>>(Activation::kQ8_0, table);
+  Install<Kernel32<FormatMXFP4>>(Activation::kQ8_0, table);
   Install<SuperKernel<FormatQ2K>>(Activation::kQ8K, table);
   Install<SuperKernel<FormatQ3K>>(Activation::kQ8K, table);
   Install<SuperKernel<FormatQ4K>>(Activation::kQ8K, table);
