@@ -207,8 +207,9 @@ enum class Finish {
 
 /// Counts and times of one answer; times are of this model's own steps.
 struct Figures {
-  std::size_t prompt_tokens = 0;  // of the whole conversation
-  std::size_t reused_tokens = 0;  // of them, read in an earlier turn
+  std::size_t prompt_tokens = 0;      // of the whole conversation
+  std::size_t reused_tokens = 0;      // of them, read in an earlier turn or ahead
+  std::size_t read_ahead_tokens = 0;  // read by ReadAhead since the turn before
   std::size_t reasoning_tokens = 0;
   std::size_t answer_tokens = 0;
   double first_token_seconds = 0;  // from the start to the first sampled token
@@ -229,6 +230,16 @@ struct Answer {
   Sampling sampling;
   Figures figures;
   std::vector<std::string> notes;
+};
+
+/// What a session holds besides its model.
+struct SessionMemory {
+  std::size_t tokens = 0;             // that the model has read and keeps
+  std::uint64_t cache_bytes = 0;      // their keys and values
+  std::uint64_t state_bytes = 0;      // fixed state
+  std::size_t snapshots = 0;          // points to which an edit or a new answer can go back
+  std::uint64_t snapshot_bytes = 0;   // of all of them
+  std::uint64_t snapshot_budget = 0;  // at most; one is kept whatever it takes
 };
 
 /// One conversation with one model. Keeps what the model has read, so that a further turn reads
@@ -254,6 +265,15 @@ class TANDEM_API Session {
   /// what was seen is remembered by its content. Unsupported when the model cannot see and a
   /// message has a picture; the errors of reading one name it.
   Result<Answer> Generate(const GenerateOptions& options, const EventCallback& on_event);
+
+  /// To be called between an answer and the next message, for instance while a person types: reads
+  /// the last answer as the next turn will find it in front of its message, without the thinking
+  /// and the generation prompt, so that the turn reads its own message alone. Returns the tokens
+  /// read; 0 when there is nothing to do. cancel: as in GenerateOptions; what is not read then, the
+  /// next turn reads.
+  Result<std::size_t> ReadAhead(const std::atomic<bool>* cancel = nullptr);
+
+  SessionMemory memory() const;
 
  private:
   struct Impl;
@@ -298,6 +318,16 @@ class TANDEM_API Comparison {
   /// columns unless a column's own options set one.
   std::vector<ColumnResult> Run(const std::vector<Message>& messages, std::uint64_t seed,
                                 const CompareCallback& on_event);
+
+  /// One more turn of a conversation of its own with each column: `message` is added to all of
+  /// them, and to each the answer of its column. A column that fails has its error in its place,
+  /// and its conversation stays as it was.
+  std::vector<ColumnResult> Continue(const Message& message, std::uint64_t seed,
+                                     const CompareCallback& on_event);
+  /// The conversation of a column that Continue holds.
+  const std::vector<Message>& messages(std::size_t column) const;
+  /// Begins the conversations that Continue holds anew, with these messages.
+  void Restart(const std::vector<Message>& messages);
 
  private:
   struct Impl;

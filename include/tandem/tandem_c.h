@@ -179,6 +179,13 @@ TANDEM_EXPORT void tandem_session_clear(tandem_session* session);
 TANDEM_EXPORT int32_t tandem_session_generate(tandem_session* session,
                                               const tandem_generate_options* options,
                                               tandem_event_callback callback, void* user_data);
+/* Between an answer and the next message: reads the last answer as the next turn will find it, so
+ * that the turn reads its own message alone. *tokens (may be NULL) receives how many were read. */
+TANDEM_EXPORT int32_t tandem_session_read_ahead(tandem_session* session, size_t* tokens);
+/* What the session holds: a JSON object with tokens, cache_bytes, state_bytes, snapshots,
+ * snapshot_bytes, snapshot_budget. */
+TANDEM_EXPORT int32_t tandem_session_memory(const tandem_session* session, char* buffer,
+                                            size_t capacity, size_t* needed);
 /* Stops the answer that is being made, from any thread; it is kept as far as it came. */
 TANDEM_EXPORT void tandem_session_cancel(tandem_session* session);
 /* The last answer: its text alone, or everything as JSON. TANDEM_NOT_FOUND before the first. */

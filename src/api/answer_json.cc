@@ -10,6 +10,7 @@ namespace {
 Json FiguresJson(const Figures& f) {
   return {{"prompt_tokens", f.prompt_tokens},
           {"reused_tokens", f.reused_tokens},
+          {"read_ahead_tokens", f.read_ahead_tokens},
           {"reasoning_tokens", f.reasoning_tokens},
           {"answer_tokens", f.answer_tokens},
           {"first_token_seconds", f.first_token_seconds},
@@ -127,6 +128,15 @@ Json FactsJson(const ModelFacts& facts) {
           {"has_thinking_switch", facts.has_thinking_switch},
           {"sees_images", facts.sees_images},
           {"notes", facts.notes}};
+}
+
+Json SessionMemoryJson(const SessionMemory& memory) {
+  return {{"tokens", memory.tokens},
+          {"cache_bytes", memory.cache_bytes},
+          {"state_bytes", memory.state_bytes},
+          {"snapshots", memory.snapshots},
+          {"snapshot_bytes", memory.snapshot_bytes},
+          {"snapshot_budget", memory.snapshot_budget}};
 }
 
 Json PlanJson(const MemoryPlan& plan) {

@@ -30,6 +30,9 @@ Json MessageJson(const Message& message);
 /// The documented fields of an opened model.
 Json FactsJson(const ModelFacts& facts);
 
+/// The documented fields of what a session holds.
+Json SessionMemoryJson(const SessionMemory& memory);
+
 /// The documented fields of a plan.
 Json PlanJson(const MemoryPlan& plan);
 

@@ -358,6 +358,33 @@ int32_t tandem_session_generate(tandem_session* session, const tandem_generate_o
   });
 }
 
+int32_t tandem_session_read_ahead(tandem_session* session, size_t* tokens) {
+  if (session == nullptr) {
+    return FailNull("session");
+  }
+  return Guard([&]() -> int32_t {
+    session->cancelled = false;
+    const auto read = session->session.ReadAhead(&session->cancelled);
+    if (!read.ok()) {
+      return Fail(read.status());
+    }
+    if (tokens != nullptr) {
+      *tokens = *read;
+    }
+    return TANDEM_OK;
+  });
+}
+
+int32_t tandem_session_memory(const tandem_session* session, char* buffer, size_t capacity,
+                              size_t* needed) {
+  if (session == nullptr) {
+    return FailNull("session");
+  }
+  return Guard([&] {
+    return FillJson(tandem::SessionMemoryJson(session->session.memory()), buffer, capacity, needed);
+  });
+}
+
 void tandem_session_cancel(tandem_session* session) {
   if (session != nullptr) {
     session->cancelled = true;

@@ -8,6 +8,9 @@ namespace tandem {
 struct Comparison::Impl {
   std::vector<CompareColumn> columns;
   std::unique_ptr<ConversationRun> run;
+  std::vector<std::vector<Message>> conversations;  // of Continue, one per column
+
+  std::vector<ColumnResult> Results(std::vector<ColumnOutcome> outcomes) const;
 };
 
 Comparison::Comparison(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -27,6 +30,7 @@ Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) {
   }
   auto impl = std::make_unique<Impl>();
   impl->columns = std::move(columns);
+  impl->conversations.resize(impl->columns.size());
   TANDEM_ASSIGN_OR_RETURN(impl->run, ConversationRun::Open(std::move(specs)));
   return Comparison(std::move(impl));
 }
@@ -41,16 +45,11 @@ const std::vector<std::string>& Comparison::notes() const {
   return impl_->run->notes();
 }
 
-std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, std::uint64_t seed,
-                                          const CompareCallback& on_event) {
-  const auto deliver = [&on_event](std::size_t column, const TurnEvent& event) {
-    return !on_event || on_event(column, ToEvent(event));
-  };
-  std::vector<ColumnOutcome> outcomes = impl_->run->Run(ToConversation(messages), seed, deliver);
+std::vector<ColumnResult> Comparison::Impl::Results(std::vector<ColumnOutcome> outcomes) const {
   std::vector<ColumnResult> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     ColumnResult& result = results.emplace_back();
-    result.facts = ToFacts(impl_->run->opened(i));
+    result.facts = ToFacts(run->opened(i));
     if (!outcomes[i].isa.empty()) {
       result.facts.isa = outcomes[i].isa;
     }
@@ -60,6 +59,51 @@ std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, 
     }
   }
   return results;
+}
+
+namespace {
+
+ColumnCallback Delivery(const CompareCallback& on_event) {
+  return [&on_event](std::size_t column, const TurnEvent& event) {
+    return !on_event || on_event(column, ToEvent(event));
+  };
+}
+
+}  // namespace
+
+std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, std::uint64_t seed,
+                                          const CompareCallback& on_event) {
+  return impl_->Results(impl_->run->Run(ToConversation(messages), seed, Delivery(on_event)));
+}
+
+std::vector<ColumnResult> Comparison::Continue(const Message& message, std::uint64_t seed,
+                                               const CompareCallback& on_event) {
+  std::vector<Conversation> conversations;
+  for (std::vector<Message>& messages : impl_->conversations) {
+    messages.push_back(message);
+    conversations.push_back(ToConversation(messages));
+  }
+  std::vector<ColumnResult> results =
+      impl_->Results(impl_->run->Continue(conversations, seed, Delivery(on_event)));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].error.ok()) {
+      const Answer& answer = results[i].answer;
+      impl_->conversations[i].push_back(
+          {.role = "assistant", .content = answer.text, .reasoning = answer.reasoning});
+    } else {
+      impl_->conversations[i].pop_back();
+    }
+  }
+  return results;
+}
+
+const std::vector<Message>& Comparison::messages(std::size_t column) const {
+  return impl_->conversations[column];
+}
+
+void Comparison::Restart(const std::vector<Message>& messages) {
+  impl_->run->Forget();
+  impl_->conversations.assign(impl_->columns.size(), messages);
 }
 
 }  // namespace tandem

@@ -8,6 +8,18 @@
 #include "store/builtin.h"
 
 namespace tandem {
+namespace {
+
+// Enough for several snapshots of the largest models, but no more than a quarter of what the plan
+// leaves free.
+std::uint64_t SnapshotBudget(const OpenedModel& opened) {
+  constexpr std::uint64_t kMost = std::uint64_t{256} << 20;
+  const std::uint64_t need = opened.Need(opened.engine.context_tokens).total();
+  const std::uint64_t available = AvailableMemory();
+  return available <= need ? 0 : std::min(kMost, (available - need) / 4);
+}
+
+}  // namespace
 
 Result<Model> Model::Open(const std::string& name, const OpenOptions& options) {
   auto impl = std::make_shared<Impl>();
@@ -16,6 +28,7 @@ Result<Model> Model::Open(const std::string& name, const OpenOptions& options) {
   TANDEM_ASSIGN_OR_RETURN(impl->engine,
                           Engine::Create(impl->opened.loaded->network(), impl->opened.engine));
   impl->facts = ToFacts(impl->opened);
+  impl->snapshot_budget = SnapshotBudget(impl->opened);
   impl->facts.isa = impl->engine->ops().isa();
   return Model(std::move(impl));
 }

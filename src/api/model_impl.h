@@ -15,7 +15,8 @@ struct Model::Impl {
   OpenedModel opened;
   ModelFacts facts;
   std::unique_ptr<Engine> engine;
-  std::mutex step_mutex;  // guards the engine and every session's part of a step
+  std::uint64_t snapshot_budget = 0;  // bytes, of each session
+  std::mutex step_mutex;              // guards the engine and every session's part of a step
 };
 
 }  // namespace tandem

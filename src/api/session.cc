@@ -9,11 +9,14 @@ namespace tandem {
 
 struct Session::Impl {
   explicit Impl(std::shared_ptr<Model::Impl> shared)
-      : model(std::move(shared)), chat(*model->opened.loaded, *model->engine) {}
+      : model(std::move(shared)),
+        chat(*model->opened.loaded, *model->engine, model->snapshot_budget) {}
 
   std::shared_ptr<Model::Impl> model;
   ChatSession chat;
   std::vector<Message> messages;
+  Thinking thinking = Thinking::kDefault;  // of the last answer
+  std::size_t read_ahead = 0;              // tokens, since the last answer
 };
 
 Session::Session(const Model& model) {
@@ -48,6 +51,48 @@ void Session::Clear() {
   const std::lock_guard lock(impl_->model->step_mutex);
   impl_->messages.clear();
   impl_->chat.Reset();
+  impl_->read_ahead = 0;
+}
+
+Result<std::size_t> Session::ReadAhead(const std::atomic<bool>* cancel) {
+  Model::Impl& model = *impl_->model;
+  if (impl_->messages.empty() || impl_->messages.back().role != "assistant") {
+    return std::size_t{0};
+  }
+  GenerateOptions options;
+  options.thinking = impl_->thinking;
+  options.cancel = cancel;
+  {
+    const std::lock_guard lock(model.step_mutex);
+    TANDEM_ASSIGN_OR_RETURN(
+        const bool started,
+        impl_->chat.StartReadAhead(ToConversation(impl_->messages), ToTurnOptions(options)));
+    if (!started) {
+      return std::size_t{0};
+    }
+  }
+  for (bool ended = false; !ended;) {
+    const std::lock_guard lock(model.step_mutex);
+    ended = impl_->chat.Advance();
+    if (!ended) {
+      model.engine->Step();
+    }
+  }
+  const std::lock_guard lock(model.step_mutex);
+  TANDEM_ASSIGN_OR_RETURN(const std::size_t read, impl_->chat.FinishReadAhead());
+  impl_->read_ahead += read;
+  return read;
+}
+
+SessionMemory Session::memory() const {
+  const Model::Impl& model = *impl_->model;
+  const Snapshots& snapshots = impl_->chat.snapshots();
+  return {.tokens = impl_->chat.tokens_read(),
+          .cache_bytes = impl_->chat.tokens_read() * model.facts.kv_bytes_per_token,
+          .state_bytes = model.facts.state_bytes,
+          .snapshots = snapshots.count(),
+          .snapshot_bytes = snapshots.bytes(),
+          .snapshot_budget = snapshots.budget()};
 }
 
 Result<Answer> Session::Generate(const GenerateOptions& options, const EventCallback& on_event) {
@@ -75,6 +120,8 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
   const std::uint64_t memory = model.opened.loaded->file().file_bytes() +
                                model.engine->memory_bytes() + 2 * model.facts.state_bytes;
   Answer answer = ToAnswer(std::move(result), memory);
+  answer.figures.read_ahead_tokens = std::exchange(impl_->read_ahead, 0);
+  impl_->thinking = options.thinking;
   impl_->messages.push_back(
       {.role = "assistant", .content = answer.text, .reasoning = answer.reasoning});
   return answer;

@@ -13,13 +13,11 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   const auto start = std::chrono::steady_clock::now();
   result_ = {};
   cancelled_ = false;
+  read_ahead_ = false;
   options_ = options;
   on_event_ = std::move(on_event);
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
-  const PromptOptions prompt_options{.think = options.think,
-                                     .bos_text = model_.text().bos_text(),
-                                     .eos_text = model_.text().eos_text(),
-                                     .template_source = model_.template_source()};
+  const PromptOptions prompt_options = OptionsOfPrompt();
   TANDEM_ASSIGN_OR_RETURN(prompt_, MakePrompt(conversation, *chat_template, prompt_options));
   result_.thinking = prompt_.starts_in_reasoning;
   TANDEM_RETURN_IF_ERROR(SettleSampling(*chat_template, prompt_options));
@@ -30,17 +28,66 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
             Format("prompt has {} tokens; the context has room for {}", prompt_.ids.size(),
                    engine_.context_tokens())};
   }
-  AlignState(prompt_.rows);
+  AlignState(prompt_.rows, prompt_.rows.size() - 1);
+  end_ = prompt_.ids.size();
   result_.prompt_tokens = prompt_.ids.size();
   result_.reused_tokens = live_.length();
   // A recurrent state is worth a snapshot where this turn's generation prompt begins.
-  std::size_t end = prompt_.ids.size();
+  std::size_t end = end_;
   if (model_.network().info().recurrent_floats > 0 && !prompt_.borders.empty() &&
       prompt_.borders.back() > live_.length()) {
     end = prompt_.borders.back();
   }
   result_.first_token = std::chrono::steady_clock::now() - start;
   return SubmitPart(live_.length(), end);
+}
+
+PromptOptions ChatSession::OptionsOfPrompt() const {
+  return {.think = options_.think,
+          .bos_text = model_.text().bos_text(),
+          .eos_text = model_.text().eos_text(),
+          .template_source = model_.template_source()};
+}
+
+Result<bool> ChatSession::StartReadAhead(const Conversation& conversation,
+                                         const TurnOptions& options) {
+  result_ = {};
+  cancelled_ = false;
+  read_ahead_ = true;
+  options_ = options;
+  on_event_ = [](const TurnEvent&) { return true; };
+  TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
+  // What stands in front of a further message of the user does not depend on that message.
+  Conversation further = conversation;
+  further.messages.push_back({{"role", "user"}, {"content", "."}});
+  TANDEM_ASSIGN_OR_RETURN(prompt_, MakePrompt(further, *chat_template, OptionsOfPrompt()));
+  request_ = Request();
+  request_.finish = FinishReason::kRead;
+  if (prompt_.borders.size() < 3) {
+    return false;
+  }
+  end_ = prompt_.borders[prompt_.borders.size() - 2];
+  if (end_ > engine_.context_tokens()) {
+    return false;  // the next turn will say so
+  }
+  const auto rows = std::span<const TokenId>(prompt_.rows).first(end_);
+  AlignState(rows, end_);
+  result_.prompt_tokens = end_;
+  result_.reused_tokens = live_.length();
+  if (live_.length() == end_) {
+    return false;
+  }
+  TANDEM_RETURN_IF_ERROR(SubmitPart(live_.length(), end_));
+  return true;
+}
+
+Result<std::size_t> ChatSession::FinishReadAhead() {
+  TANDEM_CHECK(read_ahead_ && request_.finish != FinishReason::kRunning,
+               "reading ahead has not ended");
+  if (request_.finish == FinishReason::kError) {
+    return request_.error;
+  }
+  return live_.length() - result_.reused_tokens;
 }
 
 // Looks at the pictures first, if there are any.
@@ -87,17 +134,17 @@ Status ChatSession::SettleSampling(const text::Template& chat_template,
   return OkStatus();
 }
 
-// Leaves in live_ the longest part of `rows` that need not be read again, at least one row short of
-// all.
-void ChatSession::AlignState(std::span<const TokenId> rows) {
-  const std::size_t prefix = std::min(live_.CommonPrefix(rows), rows.size() - 1);
+// Leaves in live_ the longest beginning of `rows`, at most `limit` rows, that need not be read
+// again.
+void ChatSession::AlignState(std::span<const TokenId> rows, std::size_t limit) {
+  const std::size_t prefix = std::min(live_.CommonPrefix(rows), limit);
+  snapshots_.KeepBeginningsOf(rows);
   if (live_.CanTruncate(prefix)) {
     live_.Truncate(prefix);
     return;
   }
-  if (snapshot_.has_value() && snapshot_->length() < rows.size() &&
-      snapshot_->CommonPrefix(rows) == snapshot_->length()) {
-    live_ = snapshot_->Fork();
+  if (const Sequence* snapshot = snapshots_.Longest(rows, limit); snapshot != nullptr) {
+    live_ = snapshot->Fork();
     return;
   }
   live_.Truncate(0);
@@ -106,7 +153,7 @@ void ChatSession::AlignState(std::span<const TokenId> rows) {
 Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
   part_begin_ = begin;
   part_end_ = end;
-  const bool last = end == prompt_.ids.size();
+  const bool last = end == end_ && !read_ahead_;
   request_ = Request();
   request_.sequence = &live_;
   const auto first = static_cast<std::ptrdiff_t>(begin);
@@ -195,11 +242,14 @@ bool ChatSession::Advance() {
   if (request_.finish != FinishReason::kRead) {
     return true;
   }
-  if (part_end_ == prompt_.ids.size()) {
+  if (read_ahead_ && model_.network().info().recurrent_floats > 0) {
+    snapshots_.Add(live_);
+  }
+  if (part_end_ == end_) {
     return true;
   }
-  snapshot_.emplace(live_.Fork());
-  const Status submitted = SubmitPart(part_end_, prompt_.ids.size());
+  snapshots_.Add(live_);
+  const Status submitted = SubmitPart(part_end_, end_);
   if (!submitted.ok()) {
     request_.error = submitted;
     request_.finish = FinishReason::kError;
@@ -229,7 +279,7 @@ Result<TurnResult> ChatSession::Finish() {
 
 void ChatSession::Reset() {
   live_.Truncate(0);
-  snapshot_.reset();
+  snapshots_.Clear();
 }
 
 }  // namespace tandem

@@ -14,6 +14,7 @@
 #include "chat/loaded_model.h"
 #include "chat/prompt.h"
 #include "chat/sampling_defaults.h"
+#include "chat/snapshots.h"
 #include "chat/stop_strings.h"
 #include "chat/stream_splitter.h"
 #include "runtime/engine.h"
@@ -59,34 +60,52 @@ struct TurnResult {
 /// One conversation on one engine. A turn is started, then the engine is stepped by whoever owns
 /// it, with Advance after each step, until Advance says that the turn has ended: so several
 /// sessions and several engines can take turns. What the model has read is kept from turn to turn
-/// up to the longest common prefix; a recurrent state cannot go back, so a snapshot from before the
-/// generation prompt (which history never repeats, models.md 8.1) is kept as well. Single-threaded;
-/// model and engine must outlive it.
+/// up to the longest common prefix; a recurrent state cannot go back, so snapshots from before the
+/// generation prompts (which history never repeats, models.md 8.1) and from the ends of turns are
+/// kept as well, as many as a budget of bytes allows. Single-threaded; model and engine must
+/// outlive it.
 class ChatSession {
  public:
   using Callback = std::function<bool(const TurnEvent&)>;
 
-  ChatSession(const LoadedModel& model, Engine& engine)
-      : model_(model), engine_(engine), live_(engine.NewSequence()) {}
+  /// snapshot_budget: bytes of all snapshots; one is kept whatever it takes.
+  ChatSession(const LoadedModel& model, Engine& engine, std::uint64_t snapshot_budget = 0)
+      : model_(model),
+        engine_(engine),
+        live_(engine.NewSequence()),
+        snapshots_(model.network().info().recurrent_floats * sizeof(float), snapshot_budget) {}
   ChatSession(const ChatSession&) = delete;
   ChatSession& operator=(const ChatSession&) = delete;
 
   /// Renders and encodes the whole conversation and queues what is not read yet. Errors of
   /// BuildPrompt, Validate and Engine::Submit; nothing is queued then.
   Status Start(const Conversation& conversation, const TurnOptions& options, Callback on_event);
-  /// To be called after each step of the engine while a turn runs; true when it has ended.
+  /// Queues what the next turn will find in front of its message and the model has not read: the
+  /// last answer in its history form, without thinking and generation prompt. True when there is
+  /// something to read: then Advance and FinishReadAhead as for a turn. `conversation` ends with
+  /// the answer. Errors of Start.
+  Result<bool> StartReadAhead(const Conversation& conversation, const TurnOptions& options);
+  /// To be called after each step of the engine while a turn or reading ahead runs; true when it
+  /// has ended.
   bool Advance();
   /// The ended turn.
   Result<TurnResult> Finish();
+  /// The rows that were read ahead; fewer than asked for when it was cancelled.
+  Result<std::size_t> FinishReadAhead();
   /// Forgets everything that was read.
   void Reset();
+
+  /// Rows that the model has read, snapshots included in none.
+  std::size_t tokens_read() const { return live_.length(); }
+  const Snapshots& snapshots() const { return snapshots_; }
 
  private:
   Status SettleSampling(const text::Template& chat_template, const PromptOptions& options);
   Result<Prompt> MakePrompt(Conversation conversation, const text::Template& chat_template,
                             const PromptOptions& options);
   void TellSize(const MediaSource& source, const EncodedMedia& media);
-  void AlignState(std::span<const TokenId> rows);
+  PromptOptions OptionsOfPrompt() const;
+  void AlignState(std::span<const TokenId> rows, std::size_t limit);
   Status SubmitPart(std::size_t begin, std::size_t end);
   bool OnToken(TokenId token);
   bool Emit(TurnEvent::Kind kind, std::string_view text);
@@ -95,7 +114,7 @@ class ChatSession {
   const LoadedModel& model_;
   Engine& engine_;
   Sequence live_;
-  std::optional<Sequence> snapshot_;  // what was read up to the last generation prompt
+  Snapshots snapshots_;
 
   std::vector<std::uint64_t> told_;  // pictures whose size the user knows
 
@@ -110,6 +129,8 @@ class ChatSession {
   std::vector<float> vectors_;  // of the pictures in the part that request_ reads
   std::size_t part_begin_ = 0;  // of the prompt, for the part that request_ reads
   std::size_t part_end_ = 0;
+  std::size_t end_ = 0;  // of what is to be read
+  bool read_ahead_ = false;
   bool cancelled_ = false;  // by the callback
   TurnResult result_;
 };

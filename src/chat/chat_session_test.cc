@@ -38,11 +38,12 @@ Conversation Messages(const std::vector<std::string>& texts) {
 
 // A greedy turn; ends early after `most_events` pieces of text.
 Turn Answer(Model& model, ChatSession& session, const std::vector<std::string>& texts,
-            std::size_t max_tokens, std::size_t most_events = 1000) {
+            std::size_t max_tokens, std::size_t most_events = 1000,
+            ThinkMode think = ThinkMode::kOff) {
   Turn turn{.result = Status(StatusCode::kCancelled, "not run"), .notes = {}};
   TurnOptions options;
   options.sampling.temperature = 0.0F;
-  options.think = ThinkMode::kOff;
+  options.think = think;
   options.max_tokens = max_tokens;
   std::size_t events = 0;
   const Status started = session.Start(Messages(texts), options, [&](const TurnEvent& event) {
@@ -60,6 +61,20 @@ Turn Answer(Model& model, ChatSession& session, const std::vector<std::string>& 
   }
   turn.result = session.Finish();
   return turn;
+}
+
+// The rows read ahead after a turn.
+std::size_t ReadAhead(Model& model, ChatSession& session, const std::vector<std::string>& texts,
+                      ThinkMode think = ThinkMode::kOff) {
+  TurnOptions options;
+  options.think = think;
+  if (!session.StartReadAhead(Messages(texts), options).value()) {
+    return 0;
+  }
+  while (!session.Advance()) {
+    model.engine->Step();
+  }
+  return session.FinishReadAhead().value();
 }
 
 class ChatSessionTest : public testing::TestWithParam<std::string> {};
@@ -103,6 +118,83 @@ TEST_P(ChatSessionTest, GoesOnAfterATurnThatWasStoppedOrRefused) {
   const Turn after = Answer(model, session, {"Hi"}, 5);
   ChatSession fresh(*model.loaded, *model.engine);
   EXPECT_EQ(after.result.value().answer, Answer(model, fresh, {"Hi"}, 5).result.value().answer);
+}
+
+TEST_P(ChatSessionTest, AfterReadingAheadATurnReadsItsOwnMessageAlone) {
+  const auto folder = OracleFolder(GetParam());
+  if (!folder) {
+    GTEST_SKIP() << "shared test data 'oracle/" << GetParam() << "' is not here";
+  }
+  for (const ThinkMode think : {ThinkMode::kOff, ThinkMode::kOn}) {
+    Model model(*folder);
+    ChatSession session(*model.loaded, *model.engine, 1 << 20);
+    const std::string first = Answer(model, session, {"Hi"}, 5, 1000, think).result.value().answer;
+    EXPECT_GT(ReadAhead(model, session, {"Hi", first}, think), 0U);
+    EXPECT_EQ(ReadAhead(model, session, {"Hi", first}, think), 0U);  // nothing is left to read
+    const std::size_t history = session.tokens_read();
+
+    const std::vector<std::string> texts = {"Hi", first, "Bye 123"};
+    const Turn second = Answer(model, session, texts, 8, 1000, think);
+    EXPECT_EQ(second.result.value().reused_tokens, history);
+
+    ChatSession fresh(*model.loaded, *model.engine);
+    const Turn whole = Answer(model, fresh, texts, 8, 1000, think);
+    EXPECT_EQ(whole.result.value().answer, second.result.value().answer);
+    // What is read is no longer than the message would be alone.
+    const Turn alone = Answer(model, fresh, {"Bye 123"}, 1, 1000, think);
+    EXPECT_LE(whole.result->prompt_tokens - history, alone.result.value().prompt_tokens);
+  }
+}
+
+TEST_P(ChatSessionTest, AnEarlierTurnGoesOnFromTheNearestSnapshot) {
+  const auto folder = OracleFolder(GetParam());
+  if (!folder) {
+    GTEST_SKIP() << "shared test data 'oracle/" << GetParam() << "' is not here";
+  }
+  Model model(*folder);
+  ChatSession session(*model.loaded, *model.engine, 1 << 24);
+  std::vector<std::string> texts;
+  std::vector<std::size_t> history;  // in front of each question
+  for (const char* question : {"Hi", "Bye 123", "And now", "The end"}) {
+    history.push_back(session.tokens_read());
+    texts.emplace_back(question);
+    texts.push_back(Answer(model, session, texts, 6).result.value().answer);
+    ReadAhead(model, session, texts);
+  }
+  // The second question again, then another one in its place.
+  const std::vector<std::string> again(texts.begin(), texts.begin() + 3);
+  const Turn same = Answer(model, session, again, 6);
+  EXPECT_EQ(same.result.value().answer, texts[3]);
+  EXPECT_GT(same.result->reused_tokens, history[1]);  // up to its generation prompt
+  const std::vector<std::string> other = {texts[0], texts[1], "Something else"};
+  const Turn changed = Answer(model, session, other, 6);
+  EXPECT_GE(changed.result.value().reused_tokens, history[1]);
+  ChatSession fresh(*model.loaded, *model.engine);
+  EXPECT_EQ(changed.result->answer, Answer(model, fresh, other, 6).result.value().answer);
+}
+
+TEST_P(ChatSessionTest, ReadingAheadThatIsCancelledIsMadeUpForByTheTurn) {
+  const auto folder = OracleFolder(GetParam());
+  if (!folder) {
+    GTEST_SKIP() << "shared test data 'oracle/" << GetParam() << "' is not here";
+  }
+  Model model(*folder);
+  ChatSession session(*model.loaded, *model.engine);
+  const std::string first = Answer(model, session, {"Hi"}, 5).result.value().answer;
+  const std::atomic<bool> cancel{true};
+  TurnOptions options;
+  options.think = ThinkMode::kOff;
+  options.cancel = &cancel;
+  if (session.StartReadAhead(Messages({"Hi", first}), options).value()) {
+    while (!session.Advance()) {
+      model.engine->Step();
+    }
+    EXPECT_EQ(session.FinishReadAhead().value(), 0U);
+  }
+  const std::vector<std::string> texts = {"Hi", first, "Bye"};
+  const Turn second = Answer(model, session, texts, 6);
+  ChatSession fresh(*model.loaded, *model.engine);
+  EXPECT_EQ(second.result.value().answer, Answer(model, fresh, texts, 6).result.value().answer);
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, ChatSessionTest, testing::Values("phi-a", "qwen-a"),

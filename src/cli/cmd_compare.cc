@@ -15,7 +15,6 @@
 
 #include "base/format.h"
 #include "cli/answer_text.h"
-#include "cli/chat_loop.h"
 #include "cli/column_arguments.h"
 #include "cli/commands.h"
 #include "cli/comparison_report.h"
@@ -26,6 +25,7 @@
 #include "cli/model_options.h"
 #include "cli/prompt_media.h"
 #include "cli/prompts_file.h"
+#include "cli/repl/compare_repl.h"
 #include "cli/state_line.h"
 #include "cli/terminal.h"
 #include "cli/text_layout.h"
@@ -251,8 +251,10 @@ class CompareCommand : public Command {
     return columns;
   }
 
-  std::vector<ColumnResult> ShowAnswers(Comparison& comparison,
-                                        const std::vector<Message>& messages, std::uint64_t seed) {
+  using RunColumns = std::function<std::vector<ColumnResult>(const CompareCallback&)>;
+
+  // Shows the answers while `run` makes them, without figures.
+  std::vector<ColumnResult> Stream(const Comparison& comparison, const RunColumns& run) {
     const auto print = [](std::string_view text) { WriteNow(text, STDOUT_FILENO); };
     ComparisonView view(Labels(comparison),
                         {.terminal = [] { return Terminal::Of(STDOUT_FILENO); },
@@ -261,14 +263,11 @@ class CompareCommand : public Command {
                          .quiet = quiet_,
                          .echo_fd = STDIN_FILENO},
                         print, PrintToErrors(), Now());
-    std::vector<ColumnResult> results =
-        comparison.Run(messages, seed, [&view](std::size_t column, const Event& event) {
-          view.OnEvent(column, event);
-          return true;
-        });
+    std::vector<ColumnResult> results = run([&view](std::size_t column, const Event& event) {
+      view.OnEvent(column, event);
+      return true;
+    });
     view.Finish(results, comparison.columns());
-    const Terminal terminal = Terminal::Of(STDOUT_FILENO);
-    WriteNow("\n" + FiguresTable(Labels(comparison), results).Render(terminal), STDOUT_FILENO);
     for (std::size_t i = 0; i < results.size(); ++i) {
       for (const std::string& note : results[i].answer.notes) {
         ShowNotes({Format("{}: {}", comparison.columns()[i].label, note)});
@@ -277,13 +276,37 @@ class CompareCommand : public Command {
     return results;
   }
 
+  std::vector<ColumnResult> ShowAnswers(Comparison& comparison,
+                                        const std::vector<Message>& messages, std::uint64_t seed) {
+    std::vector<ColumnResult> results = Stream(comparison, [&](const CompareCallback& on_event) {
+      return comparison.Run(messages, seed, on_event);
+    });
+    const Terminal terminal = Terminal::Of(STDOUT_FILENO);
+    WriteNow("\n" + FiguresTable(Labels(comparison), results).Render(terminal), STDOUT_FILENO);
+    return results;
+  }
+
   Result<ExitCode> Chat(Comparison& comparison) {
-    const auto answer = [&](const std::string& message) {
-      ShowAnswers(comparison, Messages(message), Seed());
+    std::vector<Message> beginning;
+    if (system_.has_value()) {
+      beginning.push_back({.role = "system", .content = *system_, .reasoning = ""});
+    }
+    // What --image and --video show belongs to the first message.
+    std::vector<std::string> images = options_.images;
+    std::vector<std::string> videos = options_.videos;
+    const auto turn = [&](const std::string& text) {
+      const Message message =
+          UserMessage(text, std::exchange(images, {}), std::exchange(videos, {}));
+      std::vector<ColumnResult> results = Stream(comparison, [&](const CompareCallback& on_event) {
+        return comparison.Continue(message, Seed(), on_event);
+      });
+      if (!quiet_) {
+        WriteNow("\n" + out_.Dim(TurnSummary(Labels(comparison), results)), STDOUT_FILENO);
+      }
       WriteNow("\n", STDOUT_FILENO);
+      return results;
     };
-    const char* help = "  each line is a question of its own to all models\n";
-    ChatLoop(out_, *guard_, {.answer = answer, .clear = [] {}, .help = help}).Run();
+    CompareRepl(comparison, std::move(beginning), out_, *guard_, turn).Run();
     return ExitCode::kSuccess;
   }
 

@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -13,15 +12,15 @@
 #include "tandem/tandem.h"
 
 #include "base/format.h"
-#include "cli/answer_printer.h"
 #include "cli/answer_text.h"
-#include "cli/chat_loop.h"
 #include "cli/commands.h"
 #include "cli/input_text.h"
 #include "cli/interrupt.h"
 #include "cli/model_download.h"
 #include "cli/model_options.h"
 #include "cli/prompt_media.h"
+#include "cli/repl/run_repl.h"
+#include "cli/run_session.h"
 #include "cli/terminal.h"
 
 namespace tandem {
@@ -40,152 +39,107 @@ constexpr const char* kFooter =
     "  cat letter.txt | tandem run model.gguf \"Summarise this letter.\"\n"
     "  tandem run qwen3.5.gguf What is in this picture? holiday/cat.jpg\n"
     "  tandem run --json --seed 7 model.gguf \"Hello\" | jq -r .answer\n"
+    "  tandem run --chat --json model.gguf < questions.txt > answers.jsonl\n"
     "\n"
     "--json fields: model, answer, reasoning, thinking, finish (stop, length, context,\n"
     "cancelled), seed, sampling, figures, notes.";
 
 class RunCommand : public Command {
  public:
-  explicit RunCommand(CLI::App& app)
-      : Command(app), out_(Terminal::Of(STDOUT_FILENO)), err_(Terminal::Of(STDERR_FILENO)) {
-    app.add_option("MODEL", model_, "Path of a GGUF file, or a name; a missing model is fetched")
+  explicit RunCommand(CLI::App& app) : Command(app) {
+    app.add_option("MODEL", settings_.model,
+                   "Path of a GGUF file, or a name; a missing model is fetched")
         ->required();
     app.add_option("PROMPT", words_, "The message to answer");
-    app.add_option("--system", system_, "Instructions that come before the conversation")
+    app.add_option("--system", settings_.system, "Instructions that come before the conversation")
         ->option_text(" TEXT");
-    AddModelOptions(app, options_);
-    app.add_flag("--hidethinking", hide_thinking_, "Think, but do not show it");
-    app.add_flag("--show-thinking", show_thinking_, "Show thinking in a pipe too");
-    app.add_flag("--verbose", verbose_, "Show figures after each answer");
-    app.add_flag("--json", json_, "Print one JSON object when the answer is complete");
+    AddModelOptions(app, settings_.options);
+    app.add_flag("--hidethinking", settings_.hide_thinking, "Think, but do not show it");
+    app.add_flag("--show-thinking", settings_.show_thinking, "Show thinking in a pipe too");
+    app.add_flag("--verbose", settings_.verbose, "Show figures after each answer");
+    app.add_flag("--json", settings_.json, "Print one JSON object when the answer is complete");
+    app.add_flag("--chat", chat_,
+                 "Each line of standard input is a message of one conversation; with --json an "
+                 "answer's object stands on one line");
     app.add_flag("--yes", yes_, "Download the model when it is missing, without asking");
-    app.add_flag("--quiet", quiet_, "Nothing but the answer and errors");
+    app.add_flag("--quiet", settings_.quiet, "Nothing but the answer and errors");
     app.footer(kFooter);
   }
 
   Result<ExitCode> Run() override {
-    if (const Status status = FinishModelOptions(options_); !status.ok()) {
+    if (const Status status = FinishModelOptions(settings_.options); !status.ok()) {
       return UsageError(*this, status.message());
     }
-    TANDEM_RETURN_IF_ERROR(CheckUtf8(system_.value_or(""), "the system text"));
-    TANDEM_ASSIGN_OR_RETURN(const std::string prompt, ReadPrompt(words_));
-    const bool shown = !options_.images.empty() || !options_.videos.empty();
-    const bool chat = prompt.empty() && isatty(STDIN_FILENO) != 0 && out_.interactive && !json_;
-    if (prompt.empty() && !chat && !shown) {
+    TANDEM_RETURN_IF_ERROR(CheckUtf8(settings_.system.value_or(""), "the system text"));
+    if (chat_ && !words_.empty()) {
+      return UsageError(*this, "--chat takes its messages from standard input, not as an argument");
+    }
+    TANDEM_ASSIGN_OR_RETURN(const std::string prompt,
+                            chat_ ? Result<std::string>(std::string()) : ReadPrompt(words_));
+    const bool shown = !settings_.options.images.empty() || !settings_.options.videos.empty();
+    const bool terminal =
+        isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0 && !settings_.json;
+    const bool chat = prompt.empty() && terminal;
+    if (prompt.empty() && !chat && !chat_ && !shown) {
       return UsageError(*this, "there is no prompt, neither as an argument nor piped in");
     }
-    TANDEM_RETURN_IF_ERROR(EnsureModel(model_, {.yes = yes_, .quiet = quiet_}));
-    TANDEM_ASSIGN_OR_RETURN(const Model model, Model::Open(model_, options_.open));
-    if (!quiet_) {
-      for (const std::string& note : model.facts().notes) {
-        WriteNow(Format("Note: {}\n", note), STDERR_FILENO);
-      }
-    }
+    TANDEM_RETURN_IF_ERROR(EnsureModel(settings_.model, {.yes = yes_, .quiet = settings_.quiet}));
     InterruptGuard interrupt;
-    options_.generate.cancel = interrupt.flag();
-    Session session(model);
-    StartConversation(session);
-    return chat ? Chat(model, session, interrupt) : AnswerOnce(model, session, prompt);
+    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<RunSession> run,
+                            RunSession::Open(settings_, interrupt.flag()));
+    if (chat) {
+      RunRepl(*run, interrupt).Run();
+      return ExitCode::kSuccess;
+    }
+    return chat_ ? AnswerLines(*run, interrupt) : AnswerOnce(*run, prompt);
   }
 
  private:
-  void StartConversation(Session& session) const {
-    if (system_.has_value()) {
-      session.Add({.role = "system", .content = *system_, .reasoning = ""});
-    }
-  }
-
-  Result<ExitCode> AnswerOnce(const Model& model, Session& session, const std::string& prompt) {
-    session.Add(UserMessage(prompt, options_.images, options_.videos));
-    TANDEM_ASSIGN_OR_RETURN(const Answer answer, Generate(model, session));
-    if (json_) {
-      const std::string text = DumpJson(AnswerJson(model.facts().name, answer), 2);
-      WriteNow(text, STDOUT_FILENO);
+  Result<ExitCode> AnswerOnce(RunSession& run, const std::string& prompt) const {
+    const ModelOptions& options = settings_.options;
+    TANDEM_ASSIGN_OR_RETURN(const Answer answer,
+                            run.Ask(UserMessage(prompt, options.images, options.videos)));
+    if (settings_.json) {
+      WriteNow(DumpJson(AnswerJson(run.model().facts().name, answer), 2), STDOUT_FILENO);
     }
     return answer.finish == Finish::kCancelled ? ExitCode::kInterrupted : ExitCode::kSuccess;
   }
 
-  Result<ExitCode> Chat(const Model& model, Session& session, InterruptGuard& interrupt) {
-    // What --image and --video show belongs to the first message.
-    std::vector<std::string> images = options_.images;
-    std::vector<std::string> videos = options_.videos;
-    const auto answer = [&](const std::string& message) {
-      session.Add(UserMessage(message, images, videos));
-      const Result<Answer> result = Generate(model, session);
-      WriteNow("\n", STDOUT_FILENO);
-      if (!result.ok()) {
-        PrintError(result.status().message());
-        // A message that could not be answered must not stay in the conversation; what was read
-        // before it stays.
-        session.RemoveLast();
-      } else {
-        images.clear();
-        videos.clear();
+  // A conversation without a terminal: a line in, an answer out.
+  Result<ExitCode> AnswerLines(RunSession& run, const InterruptGuard& interrupt) const {
+    std::vector<std::string> images = settings_.options.images;  // of the first message
+    std::vector<std::string> videos = settings_.options.videos;
+    LineReader lines;
+    std::string line;
+    for (std::size_t number = 1;; ++number) {
+      const LineReader::Event event = lines.Next(line);
+      if (event == LineReader::Event::kInterrupted) {
+        return ExitCode::kInterrupted;
       }
-    };
-    const auto clear = [&] {
-      session.Clear();
-      StartConversation(session);
-    };
-    const char* help = model.facts().has_thinking_switch
-                           ? "  /think or /no_think before or after a message switches thinking\n"
-                           : "";
-    ChatLoop(out_, interrupt, {.answer = answer, .clear = clear, .help = help}).Run();
-    return ExitCode::kSuccess;
-  }
-
-  Result<Answer> Generate(const Model& model, Session& session) {
-    const bool show = out_.interactive ? !hide_thinking_ : show_thinking_;
-    AnswerPrinter printer(
-        {.out = out_, .err = err_, .show_reasoning = show, .quiet = quiet_},
-        [](std::string_view text) { WriteNow(text, STDOUT_FILENO); },
-        [](std::string_view text) { WriteNow(text, STDERR_FILENO); },
-        [] { return std::chrono::steady_clock::now(); });
-    const bool json = json_;
-    Result<Answer> answer =
-        session.Generate(options_.generate, [&printer, json](const Event& event) {
-          const bool text =
-              event.kind == Event::Kind::kAnswer || event.kind == Event::Kind::kReasoning;
-          if (!json || !text) {
-            printer.OnEvent(event);
-          }
-          return true;
-        });
-    if (!json) {
-      printer.Finish();
-    }
-    if (answer.ok() && !quiet_) {
-      ShowEnd(model, *answer);
-    }
-    return answer;
-  }
-
-  // What the answer alone does not say: how it ended, whether the model was thinking, figures.
-  void ShowEnd(const Model& model, const Answer& answer) const {
-    const std::string note = FinishNote(answer, options_.generate);
-    if (!note.empty() && answer.finish != Finish::kCancelled) {
-      WriteNow(Format("Note: {}\n", note), STDERR_FILENO);
-    }
-    if (verbose_) {
-      WriteNow("\n" + err_.Dim(FiguresText(answer)), STDERR_FILENO);
-    } else if (err_.interactive && model.facts().has_thinking_switch) {
-      const std::string state = Format("[thinking {}]", answer.thinking ? "on" : "off");
-      WriteNow(err_.Dim(state) + "\n", STDERR_FILENO);
+      if (event == LineReader::Event::kEnd) {
+        return ExitCode::kSuccess;
+      }
+      TANDEM_RETURN_IF_ERROR(CheckUtf8(line, Format("line {}", number)));
+      if (line.find_first_not_of(" \t\r") == std::string::npos) {
+        continue;
+      }
+      TANDEM_ASSIGN_OR_RETURN(const Answer answer, run.Ask(UserMessage(line, images, videos)));
+      images.clear();
+      videos.clear();
+      if (settings_.json) {
+        WriteNow(DumpJson(AnswerJson(run.model().facts().name, answer), -1), STDOUT_FILENO);
+      }
+      if (answer.finish == Finish::kCancelled) {
+        return ExitCode::kInterrupted;
+      }
+      TANDEM_RETURN_IF_ERROR(run.session().ReadAhead(interrupt.flag()).status());
     }
   }
 
-  Terminal out_;
-  Terminal err_;
-  std::string model_;
+  RunSettings settings_;
   std::vector<std::string> words_;
-  std::optional<std::string> system_;
-  ModelOptions options_;
-  bool hide_thinking_ = false;
-  bool show_thinking_ = false;
-  bool verbose_ = false;
-  bool json_ = false;
+  bool chat_ = false;
   bool yes_ = false;
-  bool quiet_ = false;
 };
 
 }  // namespace

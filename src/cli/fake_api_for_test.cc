@@ -15,6 +15,7 @@
 #include "tandem/tandem.h"
 
 #include "base/format.h"
+#include "io/json.h"
 #include "store/builtin.h"
 
 namespace tandem {
@@ -188,10 +189,22 @@ std::vector<std::string> BuiltinModels() {
 }
 
 Result<std::vector<Message>> ParseMessages(std::string_view json) {
-  if (json.find("\"role\"") == std::string_view::npos) {
-    return Status(StatusCode::kInvalidArgument, "messages[0]: 'role' is missing");
+  const Result<Json> parsed = ParseJson(json, "messages");
+  if (!parsed.ok()) {
+    return parsed.status();
   }
-  return std::vector<Message>{{.role = "user", .content = std::string(json), .reasoning = ""}};
+  const Json& list = parsed->is_object() ? parsed->at("messages") : *parsed;
+  std::vector<Message> messages;
+  for (const Json& item : list) {
+    if (!item.contains("role") || !item.contains("content")) {
+      return Status(StatusCode::kInvalidArgument, "messages[0]: 'role' is missing");
+    }
+    messages.push_back({.role = item["role"].get<std::string>(),
+                        .content = item["content"].is_string() ? item["content"].get<std::string>()
+                                                               : item["content"].dump(),
+                        .reasoning = ""});
+  }
+  return messages;
 }
 
 struct Session::Impl {
@@ -231,10 +244,23 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
   return answer;
 }
 
+Result<std::size_t> Session::ReadAhead(const std::atomic<bool>* /*cancel*/) {
+  return std::size_t{0};
+}
+SessionMemory Session::memory() const {
+  return {.tokens = 100 * impl_->messages.size(),
+          .cache_bytes = 5'000'000,
+          .state_bytes = 1'000'000,
+          .snapshots = 2,
+          .snapshot_bytes = 2'000'000,
+          .snapshot_budget = 256'000'000};
+}
+
 struct Comparison::Impl {
   std::vector<CompareColumn> columns;
   std::vector<ModelFacts> facts;
   std::vector<std::string> notes;
+  std::vector<std::vector<Message>> conversations;
 };
 
 Comparison::Comparison(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -292,6 +318,28 @@ std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, 
     }
   }
   return results;
+}
+
+std::vector<ColumnResult> Comparison::Continue(const Message& message, std::uint64_t seed,
+                                               const CompareCallback& on_event) {
+  impl_->conversations.resize(impl_->columns.size());
+  std::vector<ColumnResult> results = Run({message}, seed, on_event);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].error.ok()) {
+      impl_->conversations[i].push_back(message);
+      impl_->conversations[i].push_back(
+          {.role = "assistant", .content = results[i].answer.text, .reasoning = ""});
+    }
+  }
+  return results;
+}
+
+const std::vector<Message>& Comparison::messages(std::size_t column) const {
+  return impl_->conversations[column];
+}
+
+void Comparison::Restart(const std::vector<Message>& messages) {
+  impl_->conversations.assign(impl_->columns.size(), messages);
 }
 
 }  // namespace tandem

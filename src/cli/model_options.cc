@@ -41,30 +41,68 @@ bool SetText(std::string_view text, std::string& value) {
   return !text.empty();
 }
 
+std::string Text(const std::string& value, const std::string& usual) {
+  return value == usual ? "" : value;
+}
+
+template <typename T>
+std::string Text(T value, T usual) {
+  return value == usual ? "" : Format("{}", value);
+}
+
+template <typename T>
+std::string Text(const std::optional<T>& value) {
+  return value.has_value() ? Format("{}", *value) : "";
+}
+
 struct Setting {
   std::string_view name;
   bool (*set)(std::string_view value, Target target);
+  // The value as `set` takes it; empty when it is the usual one.
+  std::string (*get)(const OpenOptions& open, const GenerateOptions& generate);
 };
 
+template <auto kMember>
+constexpr Setting OfOpening(std::string_view name) {
+  return {name,
+          [](auto text, Target t) {
+            if constexpr (std::is_same_v<decltype(kMember), std::string OpenOptions::*>) {
+              return SetText(text, t.open.*kMember);
+            } else {
+              return ParseNumber(text, t.open.*kMember);
+            }
+          },
+          [](const OpenOptions& open, const GenerateOptions&) {
+            return Text(open.*kMember, OpenOptions().*kMember);
+          }};
+}
+
+template <auto kMember>
+constexpr Setting OfSampling(std::string_view name) {
+  return {name, [](auto text, Target t) { return ParseNumber(text, t.generate.sampling.*kMember); },
+          [](const OpenOptions&, const GenerateOptions& generate) {
+            return Text(generate.sampling.*kMember);
+          }};
+}
+
 constexpr Setting kSettings[] = {
-    {"ctx", [](auto v, Target t) { return ParseNumber(v, t.open.context_tokens); }},
-    {"threads", [](auto v, Target t) { return ParseNumber(v, t.open.threads); }},
-    {"isa", [](auto v, Target t) { return SetText(v, t.open.isa); }},
-    {"kv", [](auto v, Target t) { return SetText(v, t.open.kv); }},
-    {"seed", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.seed); }},
-    {"max-tokens", [](auto v, Target t) { return ParseNumber(v, t.generate.max_tokens); }},
-    {"temperature",
-     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.temperature); }},
-    {"top-k", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.top_k); }},
-    {"top-p", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.top_p); }},
-    {"min-p", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.min_p); }},
-    {"typical-p", [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.typical_p); }},
-    {"repetition-penalty",
-     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.repetition_penalty); }},
-    {"presence-penalty",
-     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.presence_penalty); }},
-    {"frequency-penalty",
-     [](auto v, Target t) { return ParseNumber(v, t.generate.sampling.frequency_penalty); }},
+    OfOpening<&OpenOptions::context_tokens>("ctx"),
+    OfOpening<&OpenOptions::threads>("threads"),
+    OfOpening<&OpenOptions::isa>("isa"),
+    OfOpening<&OpenOptions::kv>("kv"),
+    OfSampling<&Sampling::seed>("seed"),
+    {"max-tokens", [](auto v, Target t) { return ParseNumber(v, t.generate.max_tokens); },
+     [](const OpenOptions&, const GenerateOptions& generate) {
+       return Text(generate.max_tokens, GenerateOptions().max_tokens);
+     }},
+    OfSampling<&Sampling::temperature>("temperature"),
+    OfSampling<&Sampling::top_k>("top-k"),
+    OfSampling<&Sampling::top_p>("top-p"),
+    OfSampling<&Sampling::min_p>("min-p"),
+    OfSampling<&Sampling::typical_p>("typical-p"),
+    OfSampling<&Sampling::repetition_penalty>("repetition-penalty"),
+    OfSampling<&Sampling::presence_penalty>("presence-penalty"),
+    OfSampling<&Sampling::frequency_penalty>("frequency-penalty"),
 };
 
 void AddOpenOptions(CLI::App& app, OpenOptions& open) {
@@ -211,6 +249,27 @@ Status FinishModelOptions(ModelOptions& options) {
                    Printable(options.image_tokens))};
   }
   return OkStatus();
+}
+
+std::vector<std::string> SettingsOf(const OpenOptions& open, const GenerateOptions& generate) {
+  std::vector<std::string> settings;
+  for (const Setting& known : kSettings) {
+    if (const std::string value = known.get(open, generate); !value.empty()) {
+      settings.push_back(Format("{}={}", known.name, value));
+    }
+  }
+  if (generate.thinking != Thinking::kDefault) {
+    settings.emplace_back(generate.thinking == Thinking::kOn ? "think" : "nothink");
+  }
+  return settings;
+}
+
+std::vector<std::string> SettingNames() {
+  std::vector<std::string> names;
+  for (const Setting& known : kSettings) {
+    names.emplace_back(known.name);
+  }
+  return names;
 }
 
 bool LooksLikeSetting(std::string_view setting) {

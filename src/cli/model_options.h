@@ -46,6 +46,12 @@ Status FinishModelOptions(ModelOptions& options);
 /// options, without the dashes. InvalidArgument, with what could be meant, for anything else.
 Status ApplySetting(std::string_view setting, OpenOptions& open, GenerateOptions& generate);
 
+/// What differs from the defaults, in the form that ApplySetting takes.
+std::vector<std::string> SettingsOf(const OpenOptions& open, const GenerateOptions& generate);
+
+/// The names of all settings with a value.
+std::vector<std::string> SettingNames();
+
 /// Whether `setting` has the form of one: a known name, or any NAME=VALUE.
 bool LooksLikeSetting(std::string_view setting);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/format.h"
 
 namespace tandem {
@@ -75,8 +76,11 @@ Status ConversationRun::StartColumn(std::size_t column, const Conversation& conv
                                     std::uint64_t seed, const ColumnCallback& on_event,
                                     Running& running) {
   const OpenedModel& opened = opened_[column];
-  TANDEM_ASSIGN_OR_RETURN(running.engine, Engine::Create(opened.loaded->network(), opened.engine));
-  running.session = std::make_unique<ChatSession>(*opened.loaded, *running.engine);
+  if (running.engine == nullptr) {
+    TANDEM_ASSIGN_OR_RETURN(running.engine,
+                            Engine::Create(opened.loaded->network(), opened.engine));
+    running.session = std::make_unique<ChatSession>(*opened.loaded, *running.engine);
+  }
   TurnOptions turn = columns_[column].turn;
   turn.seed = seed;
   TANDEM_RETURN_IF_ERROR(running.session->Start(
@@ -106,23 +110,44 @@ void ConversationRun::StepColumn(std::size_t column, Running& running, ColumnOut
 std::vector<ColumnOutcome> ConversationRun::Run(const Conversation& conversation,
                                                 std::uint64_t seed,
                                                 const ColumnCallback& on_event) {
+  Forget();
+  std::vector<ColumnOutcome> outcomes =
+      RunColumns(std::vector<const Conversation*>(columns_.size(), &conversation), seed, on_event);
+  Forget();
+  return outcomes;
+}
+
+std::vector<ColumnOutcome> ConversationRun::Continue(const std::vector<Conversation>& conversations,
+                                                     std::uint64_t seed,
+                                                     const ColumnCallback& on_event) {
+  TANDEM_CHECK(conversations.size() == columns_.size(), "one conversation per column");
+  std::vector<const Conversation*> pointers;
+  for (const Conversation& conversation : conversations) {
+    pointers.push_back(&conversation);
+  }
+  return RunColumns(pointers, seed, on_event);
+}
+
+std::vector<ColumnOutcome> ConversationRun::RunColumns(
+    const std::vector<const Conversation*>& conversations, std::uint64_t seed,
+    const ColumnCallback& on_event) {
   std::vector<ColumnOutcome> outcomes(columns_.size());
-  std::vector<Running> running(columns_.size());
+  running_.resize(columns_.size());
   const auto start = [&](std::size_t i) {
-    outcomes[i].error = StartColumn(i, conversation, seed, on_event, running[i]);
-    if (running[i].engine != nullptr) {
-      outcomes[i].isa = running[i].engine->ops().isa();
+    outcomes[i].error = StartColumn(i, *conversations[i], seed, on_event, running_[i]);
+    if (running_[i].engine != nullptr) {
+      outcomes[i].isa = running_[i].engine->ops().isa();
     }
   };
   if (!together_) {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       start(i);
-      while (running[i].active) {
-        StepColumn(i, running[i], outcomes[i]);
+      while (running_[i].active) {
+        StepColumn(i, running_[i], outcomes[i]);
       }
       // Frees its memory for the next one; the session refers to the engine and goes first.
-      running[i].session.reset();
-      running[i].engine.reset();
+      running_[i].session.reset();
+      running_[i].engine.reset();
     }
     return outcomes;
   }
@@ -130,12 +155,12 @@ std::vector<ColumnOutcome> ConversationRun::Run(const Conversation& conversation
     start(i);
   }
   const auto any = [&] {
-    return std::any_of(running.begin(), running.end(), [](const Running& r) { return r.active; });
+    return std::any_of(running_.begin(), running_.end(), [](const Running& r) { return r.active; });
   };
   while (any()) {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      if (running[i].active) {
-        StepColumn(i, running[i], outcomes[i]);
+      if (running_[i].active) {
+        StepColumn(i, running_[i], outcomes[i]);
       }
     }
   }

@@ -48,12 +48,18 @@ class ConversationRun {
   /// Answers one conversation with each column, from an empty state.
   std::vector<ColumnOutcome> Run(const Conversation& conversation, std::uint64_t seed,
                                  const ColumnCallback& on_event);
+  /// Answers a conversation of its own with each column, as many as columns. What the models have
+  /// read is kept for the next call as far as memory holds all of them together.
+  std::vector<ColumnOutcome> Continue(const std::vector<Conversation>& conversations,
+                                      std::uint64_t seed, const ColumnCallback& on_event);
+  /// Forgets what Continue kept.
+  void Forget() { running_.clear(); }
 
  private:
   /// A column at work.
   struct Running {
     std::unique_ptr<Engine> engine;
-    std::unique_ptr<ChatSession> session;
+    std::unique_ptr<ChatSession> session;  // refers to the engine, so it goes first
     bool active = false;
   };
 
@@ -63,9 +69,12 @@ class ConversationRun {
   Status StartColumn(std::size_t column, const Conversation& conversation, std::uint64_t seed,
                      const ColumnCallback& on_event, Running& running);
   void StepColumn(std::size_t column, Running& running, ColumnOutcome& outcome);
+  std::vector<ColumnOutcome> RunColumns(const std::vector<const Conversation*>& conversations,
+                                        std::uint64_t seed, const ColumnCallback& on_event);
 
   std::vector<ColumnSpec> columns_;
   std::vector<OpenedModel> opened_;
+  std::vector<Running> running_;  // one per column while something is kept
   bool together_ = true;
   std::vector<std::string> notes_;
 };

@@ -96,5 +96,35 @@ TEST(OpenedModel, LowersItsDefaultContextToWhatMemoryHoldsAndSaysSo) {
             std::string::npos);
 }
 
+TEST(ConversationRun, GoesOnWithAConversationOfEachColumn) {
+  const auto run = ConversationRun::Open({Column(256, 6), Column(128, 3)}).value();
+  std::vector<Conversation> conversations(2);
+  const auto turn = [&](const char* question) {
+    for (Conversation& conversation : conversations) {
+      conversation.messages.push_back({{"role", "user"}, {"content", question}});
+    }
+    std::vector<ColumnOutcome> outcomes =
+        run->Continue(conversations, 1, [](std::size_t, const TurnEvent&) { return true; });
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      EXPECT_TRUE(outcomes[i].error.ok()) << outcomes[i].error.message();
+      conversations[i].messages.push_back(
+          {{"role", "assistant"}, {"content", outcomes[i].turn.answer}});
+    }
+    return outcomes;
+  };
+  EXPECT_EQ(turn("Hi")[0].turn.reused_tokens, 0U);
+  const std::vector<ColumnOutcome> second = turn("Bye 123");
+  for (const ColumnOutcome& outcome : second) {
+    EXPECT_GT(outcome.turn.reused_tokens, 0U);
+  }
+  run->Forget();
+  conversations[0].messages.erase(conversations[0].messages.size() - 2);
+  conversations[0].messages.erase(conversations[0].messages.size() - 1);
+  conversations[1] = conversations[0];
+  const std::vector<ColumnOutcome> anew = turn("Bye 123");
+  EXPECT_EQ(anew[0].turn.reused_tokens, 0U);
+  EXPECT_EQ(anew[0].turn.answer, second[0].turn.answer);  // what was kept changes no answer
+}
+
 }  // namespace
 }  // namespace tandem

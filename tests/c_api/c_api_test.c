@@ -190,6 +190,7 @@ static void test_session(const tandem_model* model) {
   const tandem_logit_bias forbidden = {0, -INFINITY};
   const char* const stop[] = {"7"};
   struct seen seen = {0};
+  size_t read = 0;
   char text[4096];
   EXPECT_ERROR(tandem_session_new(NULL, &session), TANDEM_INVALID_ARGUMENT, "model is NULL");
   EXPECT(tandem_session_new(model, &session) == TANDEM_OK);
@@ -208,6 +209,10 @@ static void test_session(const tandem_model* model) {
   EXPECT(strstr(text, "\"model\":\"qwen3.5:demo\"") != NULL);
   EXPECT(strstr(text, "\"thinking\":false") != NULL);
   EXPECT(strstr(text, "\"finish\":\"stop\"") != NULL);
+  EXPECT(tandem_session_read_ahead(session, &read) == TANDEM_OK && read > 0);
+  EXPECT(tandem_session_read_ahead(session, &read) == TANDEM_OK && read == 0);
+  EXPECT(tandem_session_memory(session, text, sizeof text, NULL) == TANDEM_OK);
+  EXPECT(strstr(text, "\"snapshots\":2") != NULL);
   EXPECT(tandem_session_messages(session, text, sizeof text, NULL) == TANDEM_OK);
   EXPECT(strstr(text, "{\"role\":\"assistant\",\"content\":") != NULL);
 

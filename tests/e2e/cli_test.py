@@ -51,6 +51,35 @@ class Demo(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("## Prompt 2", report.read_text())
 
+    def test_a_further_turn_reads_its_own_message_alone(self):
+        messages = ["Hello", "What is 3 + 4?", "Which is larger, 5 or 8? /no_think", "Bye"]
+        for model in (QWEN, PHI):
+            done = run("run", model, "--chat", "--json", data="\n".join(messages).encode() + b"\n")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            answers = [json.loads(line) for line in done.stdout.splitlines()]
+            self.assertEqual(len(answers), len(messages))
+            for message, answer in list(zip(messages, answers))[1:]:
+                figures = answer["figures"]
+                ids = json.loads(run("tokenize", model, message.replace(" /no_think", "")).stdout)
+                # Beside the message: what opens and closes it, and what opens the answer.
+                self.assertLessEqual(figures["prompt_tokens"] - figures["reused_tokens"], len(ids) + 14, answer)
+                self.assertGreater(figures["read_ahead_tokens"], 0, answer)
+            # Thinking is in no later prompt: what is read ahead is the answer without it.
+            if model == QWEN:
+                self.assertGreater(answers[1]["figures"]["reasoning_tokens"], 0)
+                self.assertLess(answers[2]["figures"]["read_ahead_tokens"],
+                                answers[1]["figures"]["answer_tokens"] + 14)
+
+    def test_a_conversation_without_a_terminal(self):
+        done = run("run", PHI, "--chat", "--quiet", data=b"Hello\n\nBye\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreaterEqual(len(done.stdout.decode().strip().splitlines()), 2)
+        done = run("run", PHI, "--chat", "Hello")
+        self.assertEqual(done.returncode, 2)
+        done = run("run", PHI, "--chat", data=b"Hello\nB\xffye\n")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"line 2 is not valid UTF-8 at byte 1", done.stderr)
+
 
 class Accuracy(unittest.TestCase):
     """Always the most likely token; the thresholds leave room below what README states."""

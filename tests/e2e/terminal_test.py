@@ -11,6 +11,7 @@ import select
 import signal
 import struct
 import sys
+import tempfile
 import termios
 import time
 import unicodedata
@@ -47,6 +48,15 @@ class Screen:
     def control(self, parameters, function):
         if function == "A":
             self.row = max(self.row - int(parameters or 1), max(0, len(self.lines) - self.rows))
+        elif function in "CDG":
+            count = int(parameters or 1)
+            self.column = {"C": self.column + count, "D": max(0, self.column - count), "G": count - 1}[function]
+        elif function == "P":
+            line = self.lines[self.row]
+            self.lines[self.row] = line[:self.column] + line[self.column + int(parameters or 1):]
+        elif function == "@":
+            line = self.lines[self.row]
+            self.lines[self.row] = line[:self.column] + " " * int(parameters or 1) + line[self.column:]
         elif function == "K":
             self.lines[self.row] = self.lines[self.row][:self.column]
         elif function == "J":
@@ -54,12 +64,14 @@ class Screen:
             del self.lines[self.row + 1:]
         elif function in "hl" and parameters == "?25":
             self.cursor_shown = function == "h"
-        elif not (function == "m" or (function in "hl" and parameters in ("?7", "?2026"))):
+        elif not (function == "m" or (function in "hl" and parameters in ("?7", "?2026", "?2004"))):
             raise AssertionError(f"unexpected control sequence {parameters}{function}")
 
     def put(self, character):
         if character == "\r":
             self.column = 0
+        elif character == "\b":
+            self.column = max(0, self.column - 1)
         elif character == "\n":
             self.row += 1
             self.column = 0
@@ -185,9 +197,109 @@ class Chat(unittest.TestCase):
         session.type("/nonsense\n")
         session.wait_for("'/nonsense' is no command")
         session.type("/?\n")
-        session.wait_for("/clear   forget")
+        session.wait_for("forget the conversation")
         session.type("/bye\n")
         self.assertEqual(session.finish(), 0)
+
+    def test_several_lines_are_one_message(self):
+        session = Session("run", PHI)
+        session.wait_for(">>>")
+        session.type('"""first\n')
+        session.wait_for("...")
+        session.type('second"""\n')
+        session.wait_for("answers: first\nsecond")
+        session.type("\x1b[200~pasted\rlines\x1b[201~")
+        session.wait_for("lines")
+        session.type(" end\n")
+        session.wait_for("answers: pasted\nlines end")
+        session.type("\x04")
+        self.assertEqual(session.finish(), 0)
+
+    def test_lines_are_edited_remembered_and_completed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            home = {"HOME": folder}
+            session = Session("run", PHI, environment=home)
+            session.wait_for(">>>")
+            session.type("wrld\x02\x02\x02o\n")  # back three characters
+            session.wait_for("answers: world")
+            session.type("日本x\x7f語\n")
+            session.wait_for("answers: 日本語")
+            session.type("/sh\t\n")
+            session.wait_for("snapshots")
+            session.type("/bye\n")
+            self.assertEqual(session.finish(), 0)
+            history = os.path.join(folder, ".local/state/tandem/history")
+            self.assertEqual(os.stat(history).st_mode & 0o777, 0o600)
+            session = Session("run", PHI, environment=home)
+            session.wait_for(">>>")
+            session.type("\x1b[A\x1b[A\x1b[A\n")  # before /bye and /show
+            session.wait_for("answers: 日本語")
+            session.type("/set nohistory\n")
+            session.wait_for("not remembered")
+            session.type("secret\n")
+            session.wait_for("answers: secret")
+            session.type("\x04")
+            self.assertEqual(session.finish(), 0)
+            with open(history) as file:
+                self.assertNotIn("secret", file.read())
+
+    def test_settings_are_changed_saved_and_loaded(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "talk.json")
+            session = Session("run", QWEN, "--system", "Be brief.", environment={"HOME": folder})
+            session.wait_for(">>>")
+            for command, shown in (("/set parameter temperature 0.25", "temperature is 0.25."),
+                                   ("/set parameter temprature 1", "did you mean 'temperature'"),
+                                   ("/set parameter top-k x", "'x' is no value of top-k"),
+                                   ("/set nothink", "Thinking is off."),
+                                   ("/set verbos", "did you mean verbose"),
+                                   ("hello", "answers: hello"),
+                                   (f"/save {path}", "3 messages are in"),
+                                   ("/clear", "The conversation is forgotten."),
+                                   ("/show messages", "system: Be brief."),
+                                   ("/set think", "Thinking is on."),
+                                   ("/load /nonsense/file", "Error: "),
+                                   (f"/load {path}", "3 messages with qwen3.5:demo."),
+                                   ("/show parameters", "nothink"),
+                                   ("/show system", "Be brief."),
+                                   ("/show thinking", "came without thinking"),
+                                   ("/regen", "answers: hello"),
+                                   ("/regen 2", "'2' is no number of a message")):
+                session.type(command + "\n")
+                session.wait_for(shown)
+            self.assertIn("temperature=0.25", session.screen.text())
+            session.type("/edit\n")
+            time.sleep(0.2)
+            session.type(" again\n")
+            session.wait_for("answers: hello again")
+            session.type("/bye\n")
+            self.assertEqual(session.finish(), 0)
+
+    def test_what_is_typed_during_an_answer_counts(self):
+        session = Session("run", PHI)
+        session.wait_for(">>>")
+        session.type("slow one\n")
+        session.wait_for("answers")
+        session.type("next\n\x04")
+        session.wait_for("answers: next")
+        self.assertEqual(session.finish(), 0)
+
+    def test_ctrl_c_twice_at_the_prompt_leaves(self):
+        session = Session("run", PHI)
+        session.wait_for(">>>")
+        session.type("half a line\x03")
+        session.wait_for("Type /bye or press Ctrl-D")
+        session.type("\x03")
+        self.assertEqual(session.finish(), 0)
+
+    def test_a_dumb_terminal_has_a_plain_conversation(self):
+        session = Session("run", PHI, term="dumb")
+        session.wait_for(">>>")
+        session.type("one\n")
+        session.wait_for("answers: one")
+        session.type("/bye\n")
+        self.assertEqual(session.finish(), 0)
+        self.assertNotIn("\x1b", session.raw)
 
     def test_ctrl_c_stops_the_answer_and_not_the_program(self):
         session = Session("run", PHI)
@@ -252,13 +364,27 @@ class Compare(unittest.TestCase):
         self.assertIn("[interrupted]", text)
         self.assertIn("cancelled", text)
 
-    def test_questions_are_asked_line_by_line(self):
+    def test_a_conversation_with_votes(self):
         session = Session("compare", QWEN, PHI)
         session.wait_for(">>>")
-        session.type("one\n")
-        session.wait_for("finish")
+        session.type("/vote a\n")
+        session.wait_for("there is no answer to vote on")
+        for message, vote, shown in (("one", "a", "a qwen3.5:demo 1, b phi4-mini:demo 0, ties 0"),
+                                     ("two", "tie", "a qwen3.5:demo 1, b phi4-mini:demo 0, ties 1")):
+            session.type(message + "\n")
+            session.wait_for(f"phi4-mini:demo answers: {message}")
+            session.wait_for("b  phi4-mini:demo: ")
+            session.type(f"/vote {vote}\n")
+            session.wait_for(shown)
+        session.type("/vote c\n")
+        session.wait_for("'c' is no vote; it takes one of a, b, tie")
+        session.type("/vote a\n")
+        session.wait_for("has your vote already")
+        session.type("/show\n")
+        session.wait_for("user: two")
         session.type("\x04")
         self.assertEqual(session.finish(), 0)
+        self.assertEqual(session.screen.text().count("Votes:"), 3)
 
 
 if __name__ == "__main__":
