@@ -1,6 +1,7 @@
 """Draws the pictures and clips that the demo model learns to see: one to three coloured shapes on a pale ground.
 
-As a program it draws single files: `pictures.py --seed 3 --shapes 3 out.png`, `pictures.py --clip out.mp4` (needs ffmpeg).
+As a program it draws single files: `pictures.py --seed 3 --shapes 3 out.png`, `pictures.py --row "red circle, blue square"
+out.png`, `pictures.py --clip --way left out.mp4` (needs ffmpeg).
 """
 
 import argparse
@@ -96,6 +97,15 @@ def ground(rng) -> tuple[float, float, float]:
     return tuple(min(255.0, grey + rng.uniform(-12, 12)) for _ in range(3))
 
 
+def row(names: str, aspect: float) -> Scene:
+    """The named shapes side by side."""
+    pairs = [name.split() for name in names.split(",")]
+    column = aspect / len(pairs)
+    shapes = [Shape(kind, colour, COLOURS[colour], column * (i + 0.5), 0.5, 0.3 * min(1.0, column))
+              for i, (colour, kind) in enumerate(pairs)]
+    return Scene(aspect, shapes=shapes)
+
+
 SIZES = {1: (0.15, 0.36), 2: (0.12, 0.24), 3: (0.11, 0.19)}
 
 
@@ -106,12 +116,12 @@ def scene(rng, count: int, aspect: float | None = None) -> Scene:
     while True:
         low, high = SIZES[count]
         base = rng.uniform(low, high)
-        row = rng.uniform(0.35, 0.65) if rng.random() < 0.3 else None  # a tidy row now and then
+        level = rng.uniform(0.35, 0.65) if rng.random() < 0.3 else None  # a tidy row now and then
         shapes = []
         for _ in range(count):
             size = unit * min(high, max(low, base * rng.uniform(0.8, 1.25)))
             edge = 1.25 * size
-            y = rng.uniform(edge, 1 - edge) if row is None else min(1 - edge, max(edge, row))
+            y = rng.uniform(edge, 1 - edge) if level is None else min(1 - edge, max(edge, level))
             shapes.append(some_shape(rng, rng.uniform(edge, aspect - edge), y, size))
         shapes.sort(key=lambda s: s.x)
         pairs = [(a, b) for i, a in enumerate(shapes) for b in shapes[i + 1:]]
@@ -171,6 +181,7 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shapes", type=int, choices=[1, 2, 3], default=3)
+    parser.add_argument("--row", help="these shapes, as in `red circle, blue square`")
     parser.add_argument("--clip", action="store_true", help="a clip instead of a picture")
     parser.add_argument("--way", choices=list(WAYS), default="right")
     parser.add_argument("--height", type=int, default=240)
@@ -180,7 +191,8 @@ def main():
     if args.clip:
         write_clip(args.out, *clip(rng, args.way, aspect), args.height, args.width)
     else:
-        args.out.write_bytes(png(draw(scene(rng, args.shapes, aspect), args.height, args.width)))
+        drawn = row(args.row, aspect) if args.row else scene(rng, args.shapes, aspect)
+        args.out.write_bytes(png(draw(drawn, args.height, args.width)))
 
 
 if __name__ == "__main__":

@@ -18,17 +18,18 @@ from chat import Chat
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=["cells", "both", "write"],
-                        help="cells: the tower alone; both: tower and text model; write: the checkpoint folder")
+    parser.add_argument("stage", choices=["cells", "words", "read", "both", "write"],
+                        help="cells, words: the tower alone; read: the text model alone; both; write: the folder")
     parser.add_argument("--text", type=Path, required=True, help="weights of the text demo (WORK/qwen3.5.pt)")
     parser.add_argument("--out", type=Path, required=True, help="folder for seeing.pt and eyes.pt, and the checkpoint")
     parser.add_argument("--init", type=Path, help="an eyes.pt (stage cells) or a seeing.pt (stage both) to go on from")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1.0, help="scales both learning rates")
-    parser.add_argument("--text-share", type=float, default=0.45)
+    parser.add_argument("--text-share", type=float, default=0.35)
     parser.add_argument("--decay", type=float, default=0.5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rank", help="`0/2` and `1/2`: two processes that work together, on one machine")
     parser.add_argument("--no-compile", action="store_true", help="do without torch.compile (it needs a C++ compiler)")
     return parser.parse_args()
 
@@ -57,6 +58,12 @@ def main():
     config = models.config_for("qwen3.5", chat.tokenizer, eyes.VISION)
     model = models.build("qwen3.5", config)
     parts = torch.nn.ModuleDict({"text": model, "see": see})
+    if args.stage == "words":
+        see.load_state_dict(torch.load(args.init))
+        embed = torch.load(args.text)["model.embed_tokens.weight"]
+        train_eyes.write_words(see, chat, embed, time.time() + args.minutes * 60, log, args.seed,
+                               lambda: train.save_state(tower, see.state_dict(), {}))
+        return
     state = args.out / "seeing.pt"
     if args.stage == "write":
         load(state, parts)
@@ -71,12 +78,19 @@ def main():
         model.load_state_dict(torch.load(args.text))
         see.load_state_dict(torch.load(tower))
     delta.install()
-    plan = train_eyes.Plan(until=time.time() + args.minutes * 60, seed=args.seed, text_share=args.text_share,
-                           decay=args.decay, compile=not args.no_compile)
+    rank, ranks = (int(n) for n in (args.rank or "0/1").split("/"))
+    if ranks > 1:
+        torch.distributed.init_process_group("gloo", init_method="tcp://127.0.0.1:29517", rank=rank, world_size=ranks)
+    plan = train_eyes.Plan(until=time.time() + args.minutes * 60, seed=args.seed + 100 * rank, rank=rank, ranks=ranks, text_share=args.text_share,
+                           decay=args.decay, blind=args.stage == "read", compile=not args.no_compile)
     plan.lr_text *= args.lr
     plan.lr_eyes *= args.lr
-    info = train_eyes.learn(model, see, chat, plan, log, lambda weights, i: train.save_state(state, weights, i))
-    log(json.dumps(info))
+
+    def save(weights, info):
+        if rank == 0:
+            train.save_state(state, weights, info)
+
+    log(json.dumps(train_eyes.learn(model, see, chat, plan, log, save)))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pictures import COLOURS, KINDS
 # the ground), which of how many shapes from the left it is, and in which ninth of the picture its middle lies.
 WHAT, RANK, NINTH = len(COLOURS) * len(KINDS) + 1, 6, 9
 ROW_SIZE = 0.1  # root mean square of the vocabulary's rows, which the tower's imitate
+MEET = 8  # steps that two processes take on their own
 UNSURE = -100  # a cell that hardly shows a shape is not learnt from
 
 
@@ -31,14 +32,17 @@ class Plan:
     until: float  # time.time() of the end
     lr_text: float = 6e-4
     lr_eyes: float = 1.5e-3
-    text_share: float = 0.45  # of the tokens
-    step_tokens: int = 4096
+    text_share: float = 0.35  # of the tokens
+    step_tokens: int = 1900  # of each process
     micro_tokens: int = 2048
     think_share: float = 0.6
     decay: float = 0.5
-    warmup: float = 0.03
+    warmup_steps: int = 40
     seed: int = 1
     compile: bool = True
+    blind: bool = False  # the language model alone, with the words that the tower has learnt to say
+    rank: int = 0  # of `ranks` processes that work together
+    ranks: int = 1
 
 
 def some_size(rng) -> tuple[float, int, int]:
@@ -130,6 +134,90 @@ def look_at_cells(see: eyes.Eyes, seconds: float, log, seed: int, save, size: in
     save()
 
 
+# --- words in the rows ------------------------------------------------------------------------------------------------
+
+# One token of the vocabulary for every colour and kind: the whole word or a part that no other has.
+TOKENS = {"red": "Ġred", "green": "Ġgreen", "blue": "Ġblue", "yellow": "Ġyellow", "orange": "or", "purple": "ple",
+          "black": "Ġblack", "circle": "ir", "square": "are", "triangle": "ri", "star": "Ġstar"}
+
+
+class Words:
+    """What the first rows of a picture are to say, as tokens of the language model: colour and kind of every shape, from
+    left to right; of a single one also where it is, in tenths of width and height. The other rows say nothing."""
+
+    def __init__(self, chat):
+        self.id = chat.tokenizer.token_to_id
+        self.nothing = self.id("Ċ")
+        self.known = sorted({self.id(t) for t in [*TOKENS.values(), *"0123456789,."]} | {self.nothing})
+
+    def of(self, scene: pictures.Scene, rows: int) -> list[int]:
+        said = []
+        for shape in scene.shapes:
+            said += [TOKENS[shape.colour], TOKENS[shape.kind], ","]
+        if len(scene.shapes) == 1:
+            said += [str(int(10 * scene.shapes[0].x / scene.aspect)), str(int(10 * scene.shapes[0].y)), ","]
+        said[-1] = "."
+        return [self.id(t) for t in said] + [self.nothing] * (rows - len(said))
+
+
+def word_batch(rng, words: Words, size: int):
+    aspect, height, width = some_size(rng)
+    tokens = (height // eyes.CELL) * (width // eyes.CELL)
+    inputs, labels = [], []
+    for _ in range(size):
+        count = rng.choice([1, 2, 3, 3])
+        if count == 1 and rng.random() < 0.5:  # a step of a clip
+            ends = pictures.clip(rng, rng.choice(list(pictures.WAYS)), aspect)
+            at = rng.choice([0, 2 / 3])
+            frames = np.stack([pictures.draw(pictures.between(*ends, at + p), height, width) for p in (0, 1 / 3)])
+            scene = pictures.between(*ends, at + 1 / 6)
+        else:
+            scene = pictures.scene(rng, count, aspect)
+            frames = pictures.draw(scene, height, width)[None].repeat(2, 0)
+        inputs.append(eyes.patches(noisy(frames, rng)))
+        labels.append(words.of(scene, tokens))
+    return torch.from_numpy(np.concatenate(inputs)), torch.tensor(labels), height, width
+
+
+def write_words(see: eyes.Eyes, chat, embed: torch.Tensor, until: float, log, seed: int, save, size: int = 32) -> None:
+    """Trains the tower so that its rows are the vocabulary's rows of `Words`."""
+    rng, words = random.Random(seed), Words(chat)
+    known = torch.tensor(words.known)
+    table = embed[known]
+    place = torch.full((len(embed),), 0)
+    place[known] = torch.arange(len(known))
+    plan, began = train.Plan(tokens=1, lr=2e-3), time.time()
+    opts, right, step = train.optimizers(see, plan), 0.0, 0
+    while (progress := (time.time() - began) / (until - began)) < 1:
+        x, labels, height, width = word_batch(rng, words, size)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rows = see(x, height // eyes.PATCH, width // eyes.PATCH)
+        rows, wanted = rows.float().flatten(0, 1), place[labels.flatten()]
+        scores = -torch.cdist(rows, table).pow(2) / (2 * 0.1 * ROW_SIZE ** 2 * rows.shape[-1])
+        said = wanted != place[words.nothing]
+        weight = torch.where(said, 1.0, 0.1)
+        loss = (F.cross_entropy(scores, wanted, reduction="none") * weight).sum() / weight.sum()
+        near = ((rows - table[wanted]).pow(2).mean(-1) * weight).sum() / weight.sum() / ROW_SIZE ** 2
+        (loss + 0.3 * near).backward()
+        torch.nn.utils.clip_grad_norm_(see.parameters(), 1.0)
+        now = min(1.0, (step + 1) / 60, (1 - progress) / 0.4)
+        for opt, factor in opts:
+            for g in opt.param_groups:
+                g["lr"] = plan.lr * factor * now
+            opt.step()
+            opt.zero_grad(set_to_none=True)
+        hit = (scores.argmax(-1) == wanted)[said].float().mean().item()
+        right += (hit - right) / min(20, step + 1)
+        step += 1
+        if step % 20 == 0:
+            seen = time.time() - began
+            log(f"words: step {step} loss {loss.item():.4f} far {near.item():.3f} right {right:.3f}, {seen:.0f} s, "
+                f"{step * size / seen:.0f} pictures/s")
+        if step % 60 == 0:
+            save()
+    save()
+
+
 # --- both together ----------------------------------------------------------------------------------------------------
 
 class Places:
@@ -168,7 +256,7 @@ def collate(rows, length: int):
 
 def looks(chat, plan: Plan):
     """Batches of equal grid and row length, without end."""
-    rng, places = random.Random(plan.seed + 2), Places(chat)
+    rng, places, words = random.Random(plan.seed + 2), Places(chat), Words(chat)
     waiting = defaultdict(list)
     while True:
         aspect, height, width = some_size(rng)
@@ -179,7 +267,12 @@ def looks(chat, plan: Plan):
         if length is None:
             continue
         rows = waiting[height, width, look.clip, length]
-        rows.append((ids, start, pos, frames_of(look, height, width, rng)))
+        if plan.blind:
+            cells = (height // eyes.CELL) * (width // eyes.CELL)
+            moments = [pictures.between(*look.scenes, p) for p in (1 / 6, 5 / 6)] if look.clip else look.scenes
+            rows.append((ids, start, pos, np.array([words.of(m, cells) for m in moments])))
+        else:
+            rows.append((ids, start, pos, frames_of(look, height, width, rng)))
         if len(rows) == max(1, plan.micro_tokens // length):
             del waiting[height, width, look.clip, length]
             yield collate(rows, length)
@@ -188,8 +281,12 @@ def looks(chat, plan: Plan):
 def logits_of(model, see, places: torch.Tensor, ids, where, frames, picked):
     embeds = model.model.embed_tokens(ids)
     if frames is not None:
-        height, width = frames.shape[1:3]
-        rows = see(torch.from_numpy(eyes.patches(frames)), height // eyes.PATCH, width // eyes.PATCH)
+        if frames.ndim == 2:  # words in place of what is seen
+            rows = model.model.embed_tokens(torch.from_numpy(frames))
+            rows = rows + 0.25 * ROW_SIZE * torch.randn_like(rows)
+        else:
+            height, width = frames.shape[1:3]
+            rows = see(torch.from_numpy(eyes.patches(frames)), height // eyes.PATCH, width // eyes.PATCH)
         mask = torch.isin(ids, places)
         embeds = embeds.masked_scatter(mask[:, :, None], rows.reshape(-1, rows.shape[-1]).to(embeds.dtype))
     hidden = model.model(inputs_embeds=embeds, position_ids=where, use_cache=False).last_hidden_state
@@ -224,12 +321,26 @@ def text_batches(chat, plan: Plan):
         yield ids, targets, weights, where, None
 
 
+def meet(parts: torch.nn.Module, ranks: int) -> None:
+    """Averages the processes' weights, which went their own ways for some steps."""
+    flat = torch.cat([p.detach().flatten() for p in parts.parameters()])
+    torch.distributed.all_reduce(flat)
+    flat /= ranks
+    with torch.no_grad():
+        for p, part in zip(parts.parameters(), flat.split([p.numel() for p in parts.parameters()])):
+            p.copy_(part.view_as(p))
+
+
 def learn(model, see: eyes.Eyes, chat, plan: Plan, log, checkpoint) -> dict:
     model.train()
-    if plan.compile:
+    if not plan.compile:  # every length would have to be compiled; without that, more of them waste less
+        train.LENGTHS = [*range(32, 144, 16), 160, 208, 256, 320, 384]
+    else:
         torch._dynamo.config.recompile_limit = 64
         for layer in model.model.layers:
             layer.compile(dynamic=False)
+    if plan.blind:  # the words must keep their meaning
+        model.model.embed_tokens.requires_grad_(False)
     both = torch.nn.ModuleDict({"text": model, "see": see})
     groups = [(o, f, lr) for part, lr in ((model, plan.lr_text), (see, plan.lr_eyes))
               for o, f in train.optimizers(part, train.Plan(tokens=1, lr=lr))]
@@ -237,11 +348,17 @@ def learn(model, see: eyes.Eyes, chat, plan: Plan, log, checkpoint) -> dict:
     sources = {"text": text_batches(chat, plan), "look": looks(chat, plan)}
     average = train.Average(both, keep=0.99)
     shown = {k: [0.0, 0.0, 0] for k in sources}
-    used = {"text": 0, "look": 0}
+    used = {"text": 0, "look": plan.micro_tokens * plan.rank}  # so that not all read text at once
     began = saved = time.time()
     for step in itertools.count(1):
         progress = (time.time() - began) / max(1.0, plan.until - began)
-        if progress >= 1:
+        if plan.ranks > 1 and step % MEET == 0:
+            meet(both, plan.ranks)
+            said = torch.tensor([progress])  # the first one's clock tells when to stop
+            torch.distributed.broadcast(said, 0)
+            if said.item() >= 1:
+                break
+        elif plan.ranks == 1 and progress >= 1:
             break
         group = []
         while sum(b[0].numel() for _, b in group) < plan.step_tokens:
@@ -257,7 +374,7 @@ def learn(model, see: eyes.Eyes, chat, plan: Plan, log, checkpoint) -> dict:
             keep = min(0.98, s[2] / (s[2] + 1))
             shown[kind] = [keep * s[0] + (1 - keep) * mean, keep * s[1] + (1 - keep) * whole, s[2] + 1]
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        now = min(1.0, progress / plan.warmup + 0.02, (1 - progress) / plan.decay)
+        now = min(1.0, step / plan.warmup_steps, max(0.0, 1 - progress) / plan.decay)
         for opt, factor, lr in groups:
             for g in opt.param_groups:
                 g["lr"] = lr * factor * now
@@ -266,11 +383,11 @@ def learn(model, see: eyes.Eyes, chat, plan: Plan, log, checkpoint) -> dict:
         # early on the mean follows faster, so that it forgets the beginning
         average.keep = min(0.99, step / (step + 10))
         average.add(both)
-        if step % 20 == 0:
+        if step % 20 == 0 and plan.rank == 0:
             seen = time.time() - began
             parts = ", ".join(f"{k} loss {v[0]:.4f} whole {v[1]:.3f}" for k, v in shown.items())
             log(f"step {step} {parts} rate {now:.3f} progress {progress:.3f} {seen:.0f} s "
-                f"{sum(used.values()) / seen:.0f} tok/s")
+                f"{plan.ranks * sum(used.values()) / seen:.0f} tok/s")
         if time.time() - saved > 180:
             checkpoint(average.mean, {"steps": step, "tokens": dict(used)})
             saved = time.time()
