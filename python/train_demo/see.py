@@ -23,7 +23,7 @@ def arguments():
     parser.add_argument("--text", type=Path, required=True, help="weights of the text demo (WORK/qwen3.5.pt)")
     parser.add_argument("--out", type=Path, required=True, help="folder for seeing.pt and eyes.pt, and the checkpoint")
     parser.add_argument("--init", type=Path, help="an eyes.pt (stage cells) or a seeing.pt (stage both) to go on from")
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--minutes", type=float, default=60, help="of computing: pauses do not count")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1.0, help="scales both learning rates")
     parser.add_argument("--text-share", type=float, default=0.35)
@@ -61,7 +61,7 @@ def main():
     if args.stage == "words":
         see.load_state_dict(torch.load(args.init))
         embed = torch.load(args.text)["model.embed_tokens.weight"]
-        train_eyes.write_words(see, chat, embed, time.time() + args.minutes * 60, log, args.seed,
+        train_eyes.write_words(see, chat, embed, args.minutes * 60, log, args.seed,
                                lambda: train.save_state(tower, see.state_dict(), {}))
         return
     state = args.out / "seeing.pt"
@@ -81,7 +81,7 @@ def main():
     rank, ranks = (int(n) for n in (args.rank or "0/1").split("/"))
     if ranks > 1:
         torch.distributed.init_process_group("gloo", init_method="tcp://127.0.0.1:29517", rank=rank, world_size=ranks)
-    plan = train_eyes.Plan(until=time.time() + args.minutes * 60, seed=args.seed + 100 * rank, rank=rank, ranks=ranks, text_share=args.text_share,
+    plan = train_eyes.Plan(seconds=args.minutes * 60, seed=args.seed + 100 * rank, rank=rank, ranks=ranks, text_share=args.text_share,
                            decay=args.decay, blind=args.stage == "read", compile=not args.no_compile)
     plan.lr_text *= args.lr
     plan.lr_eyes *= args.lr

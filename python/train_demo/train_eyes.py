@@ -29,7 +29,7 @@ UNSURE = -100  # a cell that hardly shows a shape is not learnt from
 
 @dataclass
 class Plan:
-    until: float  # time.time() of the end
+    seconds: float  # of computing, by the process's own clock: pauses do not count
     lr_text: float = 6e-4
     lr_eyes: float = 1.5e-3
     text_share: float = 0.35  # of the tokens
@@ -104,8 +104,8 @@ def look_at_cells(see: eyes.Eyes, seconds: float, log, seed: int, save, size: in
     head = torch.nn.Linear(eyes.VISION["out_hidden_size"], WHAT + RANK + NINTH)
     plan = train.Plan(tokens=1, lr=2e-3)
     opts = train.optimizers(torch.nn.ModuleDict({"see": see, "head": head}), plan)
-    began, step, right = time.time(), 0, torch.zeros(3)
-    while (progress := (time.time() - began) / seconds) < 1:
+    began, step, right = time.process_time(), 0, torch.zeros(3)
+    while (progress := (time.process_time() - began) / seconds) < 1:
         x, labels, height, width = cell_batch(rng, size)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             rows = see(x, height // eyes.PATCH, width // eyes.PATCH)
@@ -126,7 +126,7 @@ def look_at_cells(see: eyes.Eyes, seconds: float, log, seed: int, save, size: in
         right = right.lerp(hit, 1 / min(20, step + 1))
         step += 1
         if step % 25 == 0:
-            seen = time.time() - began
+            seen = time.process_time() - began
             log(f"cells: step {step} loss {loss.item():.4f} right: what {right[0]:.3f} rank {right[1]:.3f} ninth {right[2]:.3f}, "
                 f"rows {rows.pow(2).mean().sqrt().item():.3f}, {seen:.0f} s, {step * size / seen:.0f} pictures/s")
         if step % 100 == 0:
@@ -179,16 +179,16 @@ def word_batch(rng, words: Words, size: int):
     return torch.from_numpy(np.concatenate(inputs)), torch.tensor(labels), height, width
 
 
-def write_words(see: eyes.Eyes, chat, embed: torch.Tensor, until: float, log, seed: int, save, size: int = 32) -> None:
+def write_words(see: eyes.Eyes, chat, embed: torch.Tensor, seconds: float, log, seed: int, save, size: int = 32) -> None:
     """Trains the tower so that its rows are the vocabulary's rows of `Words`."""
     rng, words = random.Random(seed), Words(chat)
     known = torch.tensor(words.known)
     table = embed[known]
     place = torch.full((len(embed),), 0)
     place[known] = torch.arange(len(known))
-    plan, began = train.Plan(tokens=1, lr=2e-3), time.time()
+    plan, began = train.Plan(tokens=1, lr=2e-3), time.process_time()
     opts, right, step = train.optimizers(see, plan), 0.0, 0
-    while (progress := (time.time() - began) / (until - began)) < 1:
+    while (progress := (time.process_time() - began) / seconds) < 1:
         x, labels, height, width = word_batch(rng, words, size)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             rows = see(x, height // eyes.PATCH, width // eyes.PATCH)
@@ -210,7 +210,7 @@ def write_words(see: eyes.Eyes, chat, embed: torch.Tensor, until: float, log, se
         right += (hit - right) / min(20, step + 1)
         step += 1
         if step % 20 == 0:
-            seen = time.time() - began
+            seen = time.process_time() - began
             log(f"words: step {step} loss {loss.item():.4f} far {near.item():.3f} right {right:.3f}, {seen:.0f} s, "
                 f"{step * size / seen:.0f} pictures/s")
         if step % 60 == 0:
@@ -349,9 +349,9 @@ def learn(model, see: eyes.Eyes, chat, plan: Plan, log, checkpoint) -> dict:
     average = train.Average(both, keep=0.99)
     shown = {k: [0.0, 0.0, 0] for k in sources}
     used = {"text": 0, "look": plan.micro_tokens * plan.rank}  # so that not all read text at once
-    began = saved = time.time()
+    began, saved = time.process_time(), time.time()
     for step in itertools.count(1):
-        progress = (time.time() - began) / max(1.0, plan.until - began)
+        progress = (time.process_time() - began) / plan.seconds
         if plan.ranks > 1 and step % MEET == 0:
             meet(both, plan.ranks)
             said = torch.tensor([progress])  # the first one's clock tells when to stop
@@ -384,12 +384,12 @@ def learn(model, see: eyes.Eyes, chat, plan: Plan, log, checkpoint) -> dict:
         average.keep = min(0.99, step / (step + 10))
         average.add(both)
         if step % 20 == 0 and plan.rank == 0:
-            seen = time.time() - began
+            seen = time.process_time() - began
             parts = ", ".join(f"{k} loss {v[0]:.4f} whole {v[1]:.3f}" for k, v in shown.items())
             log(f"step {step} {parts} rate {now:.3f} progress {progress:.3f} {seen:.0f} s "
                 f"{plan.ranks * sum(used.values()) / seen:.0f} tok/s")
         if time.time() - saved > 180:
             checkpoint(average.mean, {"steps": step, "tokens": dict(used)})
             saved = time.time()
-    checkpoint(average.mean, {"steps": step, "tokens": dict(used), "seconds": round(time.time() - began)})
-    return {"steps": step, "tokens": dict(used), "seconds": round(time.time() - began)}
+    checkpoint(average.mean, {"steps": step, "tokens": dict(used), "seconds": round(time.process_time() - began)})
+    return {"steps": step, "tokens": dict(used), "seconds": round(time.process_time() - began)}
