@@ -1,3 +1,4 @@
+#include "base/aligned_buffer.h"
 #include "base/half.h"
 #include "kernels/kernel_test.h"
 
@@ -7,6 +8,7 @@ namespace {
 class FloatMatMul : public KernelTest {};
 TANDEM_FOR_EACH_TIER(FloatMatMul);
 
+constexpr std::size_t kF32 = 0;
 constexpr std::size_t kF16 = 1;
 constexpr std::size_t kBf16 = 30;
 
@@ -14,13 +16,22 @@ struct Product {
   Product(std::size_t type_in, std::size_t rows_in, std::size_t tokens_in, std::size_t cols_in)
       : type(type_in), rows(rows_in), tokens(tokens_in), cols(cols_in) {
     Random random(static_cast<std::uint32_t>(rows + 100 * tokens + 10000 * cols));
-    for (const float value : random.Normals(rows * cols)) {
-      w.push_back(type == kF16 ? FloatToHalf(value) : FloatToBf16(value));
+    exact = random.Normals(rows * cols);
+    for (float& value : exact) {
+      if (type != kF32) {
+        w.push_back(type == kF16 ? FloatToHalf(value) : FloatToBf16(value));
+        value = type == kF16 ? HalfToFloat(w.back()) : Bf16ToFloat(w.back());
+      }
     }
     x = random.Normals(tokens * Stride());
   }
 
   std::size_t Stride() const { return cols + 1; }
+  std::size_t ValueBytes() const { return type == kF32 ? sizeof(float) : sizeof(std::uint16_t); }
+  const std::byte* Weights() const {
+    return type == kF32 ? reinterpret_cast<const std::byte*>(exact.data())
+                        : reinterpret_cast<const std::byte*>(w.data());
+  }
 
   // Rows [row, row + row_count) and tokens [token, token + token_count), as a rows-long line of y
   // per token.
@@ -28,8 +39,8 @@ struct Product {
                          std::size_t token, std::size_t token_count) const {
     std::vector<float> y(token_count * row_count);
     MatMulArgs args = {};
-    args.w = w.data() + row * cols;
-    args.w_row_bytes = cols * sizeof(std::uint16_t);
+    args.w = Weights() + row * cols * ValueBytes();
+    args.w_row_bytes = cols * ValueBytes();
     args.rows = row_count;
     args.cols = cols;
     args.x = x.data() + token * Stride();
@@ -41,17 +52,48 @@ struct Product {
     return y;
   }
 
+  // All rows and tokens by the kernel for many tokens.
+  std::vector<float> RunPacked(const KernelTable& table) const {
+    std::vector<float> y(tokens * rows);
+    AlignedBuffer<std::byte> scratch(kScratchBytes);
+    const std::size_t panel = table.packed_tokens;
+    for (std::size_t column = 0; column < cols; column += kPackedColumns) {
+      const std::size_t columns = std::min(kPackedColumns, cols - column);
+      const std::size_t floats = panel * ((columns + 15) / 16 * 16);
+      AlignedBuffer<float> packed((tokens + panel - 1) / panel * floats);
+      for (std::size_t t = 0; t < tokens; t += panel) {
+        table.pack_floats(x.data() + t * Stride() + column, Stride(), std::min(panel, tokens - t),
+                          columns, packed.data() + t / panel * floats);
+      }
+      PackedMatMulArgs args = {};
+      args.w = Weights();
+      args.w_row_bytes = cols * ValueBytes();
+      args.rows = rows;
+      args.column = column;
+      args.columns = columns;
+      args.x = packed.data();
+      args.x_panel = floats;
+      args.tokens = tokens;
+      args.y = y.data();
+      args.y_stride = rows;
+      args.scratch = scratch.data();
+      table.matmul[type].run_packed(args);
+    }
+    return y;
+  }
+
   std::size_t type;
   std::size_t rows;
   std::size_t tokens;
   std::size_t cols;
   std::vector<std::uint16_t> w;
+  std::vector<float> exact;  // the weights in single precision
   std::vector<float> x;
 };
 
 std::vector<Product> Products() {
   std::vector<Product> products;
-  for (const std::size_t type : Sizes{kF16, kBf16}) {
+  for (const std::size_t type : Sizes{kF32, kF16, kBf16}) {
     for (std::size_t cols = 1; cols <= 33; ++cols) {
       products.emplace_back(type, 1 + cols % 9, 1 + cols % 7, cols);
     }
@@ -73,10 +115,8 @@ TEST_P(FloatMatMul, StaysWithinOneRoundingPerProduct) {
         double want = 0;
         double magnitude = 0;
         for (std::size_t i = 0; i < p.cols; ++i) {
-          const std::uint16_t bits = p.w[r * p.cols + i];
-          const float w = p.type == kF16 ? HalfToFloat(bits) : Bf16ToFloat(bits);
-          const double product =
-              static_cast<double>(w) * static_cast<double>(p.x[t * p.Stride() + i]);
+          const double product = static_cast<double>(p.exact[r * p.cols + i]) *
+                                 static_cast<double>(p.x[t * p.Stride() + i]);
           want += product;
           magnitude += std::fabs(product);
         }
@@ -101,6 +141,22 @@ TEST_P(FloatMatMul, ElementGivesTheSameBitsAloneAndAmongOthers) {
         ASSERT_EQ(p.Run(table_, r, 1, t, 1)[0], row[r]) << "row " << r;
       }
     }
+  }
+}
+
+TEST_P(FloatMatMul, ManyTokensGetTheBitsOfFew) {
+  if (table_.packed_tokens == 0) {
+    GTEST_SKIP() << "no kernel for many tokens";
+  }
+  std::vector<Product> products = Products();
+  for (const std::size_t type : Sizes{kF32, kF16, kBf16}) {
+    products.emplace_back(type, 75, 40, 1100);
+    products.emplace_back(type, 3, 1100, 20);  // more tokens than one sweep takes
+  }
+  for (const Product& p : products) {
+    SCOPED_TRACE(testing::Message() << "type=" << p.type << " tokens=" << p.tokens
+                                    << " rows=" << p.rows << " cols=" << p.cols);
+    ASSERT_EQ(p.RunPacked(table_), p.Run(table_, 0, p.rows, 0, p.tokens));
   }
 }
 
