@@ -8,7 +8,6 @@ namespace {
 class FloatMatMul : public KernelTest {};
 TANDEM_FOR_EACH_TIER(FloatMatMul);
 
-constexpr std::size_t kF32 = 0;
 constexpr std::size_t kF16 = 1;
 constexpr std::size_t kBf16 = 30;
 
@@ -18,20 +17,13 @@ struct Product {
     Random random(static_cast<std::uint32_t>(rows + 100 * tokens + 10000 * cols));
     exact = random.Normals(rows * cols);
     for (float& value : exact) {
-      if (type != kF32) {
-        w.push_back(type == kF16 ? FloatToHalf(value) : FloatToBf16(value));
-        value = type == kF16 ? HalfToFloat(w.back()) : Bf16ToFloat(w.back());
-      }
+      w.push_back(type == kF16 ? FloatToHalf(value) : FloatToBf16(value));
+      value = type == kF16 ? HalfToFloat(w.back()) : Bf16ToFloat(w.back());
     }
     x = random.Normals(tokens * Stride());
   }
 
   std::size_t Stride() const { return cols + 1; }
-  std::size_t ValueBytes() const { return type == kF32 ? sizeof(float) : sizeof(std::uint16_t); }
-  const std::byte* Weights() const {
-    return type == kF32 ? reinterpret_cast<const std::byte*>(exact.data())
-                        : reinterpret_cast<const std::byte*>(w.data());
-  }
 
   // Rows [row, row + row_count) and tokens [token, token + token_count), as a rows-long line of y
   // per token.
@@ -39,8 +31,8 @@ struct Product {
                          std::size_t token, std::size_t token_count) const {
     std::vector<float> y(token_count * row_count);
     MatMulArgs args = {};
-    args.w = Weights() + row * cols * ValueBytes();
-    args.w_row_bytes = cols * ValueBytes();
+    args.w = w.data() + row * cols;
+    args.w_row_bytes = cols * sizeof(std::uint16_t);
     args.rows = row_count;
     args.cols = cols;
     args.x = x.data() + token * Stride();
@@ -66,8 +58,8 @@ struct Product {
                           columns, packed.data() + t / panel * floats);
       }
       PackedMatMulArgs args = {};
-      args.w = Weights();
-      args.w_row_bytes = cols * ValueBytes();
+      args.w = w.data();
+      args.w_row_bytes = cols * sizeof(std::uint16_t);
       args.rows = rows;
       args.column = column;
       args.columns = columns;
@@ -93,7 +85,7 @@ struct Product {
 
 std::vector<Product> Products() {
   std::vector<Product> products;
-  for (const std::size_t type : Sizes{kF32, kF16, kBf16}) {
+  for (const std::size_t type : Sizes{kF16, kBf16}) {
     for (std::size_t cols = 1; cols <= 33; ++cols) {
       products.emplace_back(type, 1 + cols % 9, 1 + cols % 7, cols);
     }
@@ -149,7 +141,7 @@ TEST_P(FloatMatMul, ManyTokensGetTheBitsOfFew) {
     GTEST_SKIP() << "no kernel for many tokens";
   }
   std::vector<Product> products = Products();
-  for (const std::size_t type : Sizes{kF32, kF16, kBf16}) {
+  for (const std::size_t type : Sizes{kF16, kBf16}) {
     products.emplace_back(type, 75, 40, 1100);
     products.emplace_back(type, 3, 1100, 20);  // more tokens than one sweep takes
   }

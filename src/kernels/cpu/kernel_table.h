@@ -88,7 +88,7 @@ struct MatMulKernel {
   Activation activation;
   void (*run)(const MatMulArgs& args);  // null: no kernel, decode the row and use dot_rows
   /// For kF32 and many tokens, the same bits as run; null: there is none.
-  void (*run_packed)(const PackedMatMulArgs& args);
+  void (*run_packed)(const PackedMatMulArgs& args) = nullptr;
 };
 
 inline constexpr std::size_t kTensorTypes = 64;  // indexed by GGUF type id

@@ -2,8 +2,8 @@
 
 #include "kernels/cpu/kernel_table.h"
 
-// Matrix products with F32, F16 and BF16 weights and float activations. Include after an
-// instruction set's floats-inl.h.
+// Matrix products with F16 and BF16 weights and float activations. Include after an instruction
+// set's floats-inl.h.
 //
 // A dot product is cut into blocks of kColumns; a block's sum is one chain per lane (order of
 // SumLanes), the blocks are added in order. That is independent of how many rows and tokens share
@@ -19,16 +19,10 @@ inline constexpr std::size_t kTileRows = kSums / kTileTokens;
 /// Up to this many tokens a weight row is read from end to end, as memory likes it best.
 inline constexpr std::size_t kStreamTokens = kTileTokens;
 
-struct Single {
-  static constexpr std::size_t kBytes = 4;
-  static F32 LoadAt(const void* p) { return Load(static_cast<const float*>(p)); }
-};
 struct Half {
-  static constexpr std::size_t kBytes = 2;
   static F32 LoadAt(const void* p) { return LoadHalf(p); }
 };
 struct Bf16 {
-  static constexpr std::size_t kBytes = 2;
   static F32 LoadAt(const void* p) { return LoadBf16(p); }
 };
 
@@ -46,16 +40,16 @@ struct Tile {
   const float* X(std::size_t t) const {
     return reinterpret_cast<const float*>(x + t * x_row_bytes) + begin;
   }
-  const std::byte* W(std::size_t r, std::size_t value_bytes) const {
-    return w + r * w_row_bytes + begin * value_bytes;
+  const std::byte* W(std::size_t r) const {
+    return w + r * w_row_bytes + begin * sizeof(std::uint16_t);
   }
 };
 
 template <typename Weight>
 F32 LoadWeightsFirst(const std::byte* w, std::size_t n) {
-  alignas(64) std::byte values[kLanes * Weight::kBytes] = {};
-  __builtin_memcpy(values, w, n * Weight::kBytes);
-  return Weight::LoadAt(values);
+  std::uint16_t bits[kLanes] = {};
+  __builtin_memcpy(bits, w, n * sizeof(std::uint16_t));
+  return Weight::LoadAt(bits);
 }
 
 template <typename Weight, std::size_t kRows, std::size_t kTokens>
@@ -69,7 +63,7 @@ void MultiplyTile(const Tile& tile) {
     F32 w[kRows];
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < kRows; ++r) {
-      w[r] = load_w(tile.W(r, Weight::kBytes));
+      w[r] = load_w(tile.W(r));
     }
 #pragma GCC unroll 4
     for (std::size_t t = 0; t < kTokens; ++t) {
@@ -82,14 +76,16 @@ void MultiplyTile(const Tile& tile) {
   };
   std::size_t c = 0;
   for (; c + kLanes <= tile.columns; c += kLanes) {
-    step([c](const std::byte* w) { return Weight::LoadAt(w + c * Weight::kBytes); },
+    step([c](const std::byte* w) { return Weight::LoadAt(w + c * sizeof(std::uint16_t)); },
          [c](const float* x) { return Load(x + c); });
   }
   if (c < tile.columns) {
     const std::size_t rest = tile.columns - c;
-    step([c, rest](
-             const std::byte* w) { return LoadWeightsFirst<Weight>(w + c * Weight::kBytes, rest); },
-         [c, rest](const float* x) { return LoadFirst(x + c, rest); });
+    step(
+        [c, rest](const std::byte* w) {
+          return LoadWeightsFirst<Weight>(w + c * sizeof(std::uint16_t), rest);
+        },
+        [c, rest](const float* x) { return LoadFirst(x + c, rest); });
   }
   float sums[kSums];
   Store(sums, SumEach(acc));
@@ -162,13 +158,10 @@ void FloatMatMul(const MatMulArgs& args) {
   }
 }
 
-inline constexpr std::size_t kTypeF32 = 0;  // gguf::TensorType
-inline constexpr std::size_t kTypeF16 = 1;
+inline constexpr std::size_t kTypeF16 = 1;  // gguf::TensorType
 inline constexpr std::size_t kTypeBf16 = 30;
 
 inline void InstallFloatMatMuls(KernelTable* table) {
-  table->matmul[kTypeF32].activation = Activation::kF32;
-  table->matmul[kTypeF32].run = &FloatMatMul<Single>;
   table->matmul[kTypeF16].activation = Activation::kF32;
   table->matmul[kTypeF16].run = &FloatMatMul<Half>;
   table->matmul[kTypeBf16].activation = Activation::kF32;

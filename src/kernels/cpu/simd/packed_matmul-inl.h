@@ -4,8 +4,8 @@
 #include "kernels/cpu/simd/float_matmul-inl.h"
 #include "kernels/cpu/simd/panels-inl.h"
 
-// Products with float weights and many tokens (PackedMatMulArgs), in tiles without sums over lanes.
-// Include after an instruction set's floats-inl.h.
+// Products with F16 and BF16 weights and many tokens (PackedMatMulArgs), in tiles without sums over
+// lanes. Include after an instruction set's floats-inl.h.
 //
 // float_matmul-inl.h keeps chain r, the columns r, r + kLanes, ..., in lane r and joins the lanes
 // in the order of SumLanes. Here each chain is a tile of its own, and the tiles are joined in that
@@ -17,6 +17,7 @@ namespace {
 
 static_assert(kPackedColumns == kColumns);
 
+inline constexpr std::size_t kWeightBytes = 2;
 inline constexpr std::size_t kTileSums = kPanelTokens * kPanelVectors;
 /// Between chains of weights, so that they do not fall into a few sets of the cache.
 inline constexpr std::size_t kChainGap = 16;
@@ -57,7 +58,7 @@ void PackWeights(const std::byte* w, std::size_t row_bytes, std::size_t rows, st
   for (std::size_t first = 0; first < kPanelRows; first += kLanes) {
     const std::size_t count = rows > first ? SmallerOf(kLanes, rows - first) : 0;
     for (std::size_t c = 0; c < length; ++c) {
-      const std::byte* at = w + first * row_bytes + c * kLanes * Weight::kBytes;
+      const std::byte* at = w + first * row_bytes + c * kLanes * kWeightBytes;
       const std::size_t rest = columns - c * kLanes;
       StoreTurned(
           count,
@@ -177,8 +178,8 @@ void PackedMatMul(const PackedMatMulArgs& args) {
   panel.third = panel.sums + kSweepFloats;
   const std::size_t panels = (args.tokens + kPanelTokens - 1) / kPanelTokens;
   for (std::size_t row = 0; row < args.rows; row += kPanelRows) {
-    const std::byte* w = static_cast<const std::byte*>(args.w) + row * args.w_row_bytes +
-                         args.column * Weight::kBytes;
+    const std::byte* w =
+        static_cast<const std::byte*>(args.w) + row * args.w_row_bytes + args.column * kWeightBytes;
     PackWeights<Weight>(w, args.w_row_bytes, SmallerOf(kPanelRows, args.rows - row), args.columns,
                         panel.chains, panel.stride);
     for (std::size_t first = 0; first < panels; first += kSweepPanels) {
@@ -201,7 +202,6 @@ static_assert((kLanes * (kColumns / kLanes * kPanelRows + kChainGap) + 2 * kSwee
 inline void InstallPackedMatMuls(KernelTable* table) {
   table->packed_tokens = kPanelTokens;
   table->pack_floats = &PackFloats;
-  table->matmul[kTypeF32].run_packed = &PackedMatMul<Single>;
   table->matmul[kTypeF16].run_packed = &PackedMatMul<Half>;
   table->matmul[kTypeBf16].run_packed = &PackedMatMul<Bf16>;
 }
