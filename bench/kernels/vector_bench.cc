@@ -154,7 +154,6 @@ void RunAttention(benchmark::State& state, const char* isa, const AttentionShape
                      .head_dim = shape.head_dim,
                      .scale = 0.07F,
                      .first_position = depth,
-                     .full = false,
                      .kv_type = static_cast<int>(shape.type),
                      .k = {first, 0, row_bytes},
                      .v = {first, kKvPageTokens * row_bytes, row_bytes},

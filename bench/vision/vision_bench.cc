@@ -59,12 +59,20 @@ void Preprocess(const std::string& file, const PixelRange& range) {
   const double resize =
       Best([&] { media = PrepareImage(picture, range, shape, "picture").value(); });
   std::vector<float> rows(kTowerRows * PatchValues(shape));
-  const double patch = Best([&] {
+  // As the tower does it: so many rows at a time, spread over two threads.
+  const auto ops = MakeCpuOps({.threads = 2, .max_rows = 1, .max_cols = 1}).value();
+  const auto fill = [&] {
     for (std::size_t at = 0; at < media.grid.patches(); at += kTowerRows) {
       const std::size_t n = std::min(kTowerRows, media.grid.patches() - at);
-      FillPatches(media, shape, at, Mat<float>(rows.data(), n, PatchValues(shape)));
+      constexpr std::size_t kPart = 32;
+      ops->ForEach((n + kPart - 1) / kPart, [&](std::size_t i) {
+        FillPatches(media, shape, at + i * kPart,
+                    Mat<float>(rows.data() + i * kPart * PatchValues(shape),
+                               std::min(kPart, n - i * kPart), PatchValues(shape)));
+      });
     }
-  });
+  };
+  const double patch = Best(fill);
   double whole = 1e9;
   double library = 1e9;
   for (int i = 0; i < 5; ++i) {
@@ -74,10 +82,11 @@ void Preprocess(const std::string& file, const PixelRange& range) {
     whole = std::min(
         whole, Seconds([&] {
           media = PreparePicture(std::as_bytes(std::span(file)), "picture", range, shape).value();
+          fill();
         }));
   }
-  std::printf("by the clock: decode %.1f ms, decode and resize %.1f ms: %.2f x\n", library * 1e3,
-              whole * 1e3, whole / library);
+  std::printf("by the clock: decode %.1f ms, decode, resize and patches %.1f ms: %.2f x\n",
+              library * 1e3, whole * 1e3, whole / library);
   std::printf("%zu x %zu -> %zu x %zu: decode %.1f ms, resize %.1f ms, patches %.1f ms: %.2f x\n",
               picture.width, picture.height, media.frames[0].width, media.frames[0].height,
               decode * 1e3, resize * 1e3, patch * 1e3, (decode + resize + patch) / decode);

@@ -54,6 +54,11 @@ struct OpenOptions {
   std::optional<std::pair<std::uint64_t, std::uint64_t>> video_pixels = {};
   /// At most so many tokens for each picture, which lowers the most pixels; 0: no such limit.
   std::size_t image_tokens = 0;
+  /// Fetch pictures and clips from http and https addresses, up to 64 MiB and a minute for a
+  /// picture, 256 MiB and five minutes for a clip. Never from an address that is not public (this
+  /// machine, the local network), at whatever step of a redirect, unless that is allowed too.
+  bool allow_url = false;
+  bool allow_private_url = false;
 };
 
 /// What is known of an opened model.
@@ -121,6 +126,7 @@ struct MemoryPlan {
   std::uint64_t state = 0;    // fixed state of one conversation and its snapshot
   std::uint64_t working = 0;  // buffers of a step
   std::uint64_t program = 0;  // the program itself and the tokenizer
+  std::uint64_t vision = 0;   // buffers of looking at a picture
   std::uint64_t total = 0;
   std::uint64_t available = 0;             // of this machine now, the cgroup's limit included
   std::size_t largest_context_tokens = 0;  // that fits; 0: none does
@@ -139,8 +145,8 @@ TANDEM_API std::vector<std::string> BuiltinModels();
 struct ContentPart {
   enum class Kind { kText, kImage, kVideo };
   Kind kind = Kind::kText;
-  /// The text; or a path, a file: URL, or (of a picture) a data: URL with base64. Pictures: PNG,
-  /// JPEG, WebP. Clips: whatever the system's ffmpeg reads.
+  /// The text; or a path, a file: URL, a data: URL with base64, or an http or https URL (see
+  /// OpenOptions::allow_url). Pictures: PNG, JPEG, WebP. Clips: whatever the system's ffmpeg reads.
   std::string value = "";
 };
 
@@ -184,7 +190,9 @@ struct GenerateOptions {
 /// Something happened while an answer is made.
 struct Event {
   enum class Kind {
-    kPrefill,    // done of total prompt tokens are read
+    /// done of total prompt tokens are read; or, with a text such as "looking at cat.png", done of
+    /// total layers of a picture's way.
+    kPrefill,
     kReasoning,  // a piece of reasoning text
     kAnswer,     // a piece of the answer
     kNote,       // something the user should see, e.g. that a long conversation is read anew

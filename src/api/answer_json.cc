@@ -146,6 +146,7 @@ Json PlanJson(const MemoryPlan& plan) {
           {"state_bytes", plan.state},
           {"working_bytes", plan.working},
           {"program_bytes", plan.program},
+          {"vision_bytes", plan.vision},
           {"total_bytes", plan.total},
           {"available_bytes", plan.available},
           {"largest_context_tokens", plan.largest_context_tokens},

@@ -79,7 +79,9 @@ OpenSettings ToSettings(const OpenOptions& options) {
           .mmproj = options.mmproj,
           .image_pixels = ToRange(options.image_pixels),
           .video_pixels = ToRange(options.video_pixels),
-          .image_tokens = options.image_tokens};
+          .image_tokens = options.image_tokens,
+          .allow_url = options.allow_url,
+          .allow_private_url = options.allow_private_url};
 }
 
 ThinkMode ToThinkMode(Thinking thinking) {

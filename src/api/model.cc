@@ -47,6 +47,7 @@ Result<MemoryPlan> PlanModel(const std::string& name, const OpenOptions& options
                     .state = need.state,
                     .working = need.working,
                     .program = need.program,
+                    .vision = need.vision,
                     .total = need.total(),
                     .available = available,
                     .largest_context_tokens = largest,

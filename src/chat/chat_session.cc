@@ -95,7 +95,16 @@ Result<Prompt> ChatSession::MakePrompt(Conversation conversation,
                                        const text::Template& chat_template,
                                        const PromptOptions& options) {
   TANDEM_ASSIGN_OR_RETURN(const std::vector<MediaSource> media, TakeMedia(conversation));
-  TANDEM_ASSIGN_OR_RETURN(const auto seen, model_.See(media, options_.cancel));
+  const LookWatch watch = {
+      .cancel = options_.cancel,
+      .on_progress = [this](const MediaSource& source, std::size_t done, std::size_t total) {
+        const std::string text = Format("looking at {}", Printable(source.path));
+        if (on_event_) {
+          on_event_(
+              {.kind = TurnEvent::Kind::kPrefill, .text = text, .done = done, .total = total});
+        }
+      }};
+  TANDEM_ASSIGN_OR_RETURN(const auto seen, model_.See(media, watch));
   for (std::size_t i = 0; i < media.size(); ++i) {
     TellSize(media[i], *seen[i]);
   }

@@ -17,13 +17,19 @@ namespace fs = std::filesystem;
 // The architecture whose towers we know.
 constexpr std::string_view kSeeing = "qwen35";
 
-Status CheckWidth(const VisionEncoder& eyes, const LoadedModel& model, std::string_view name) {
-  const std::size_t width = model.network().info().width;
+/// The model that is to see.
+struct Blind {
+  const gguf::File& file;
+  const ModelInfo& info;
+};
+
+Status CheckWidth(const VisionEncoder& eyes, const Blind& model, std::string_view name) {
+  const std::size_t width = model.info.width;
   return eyes.config().out_width == width
              ? OkStatus()
              : Status(StatusCode::kInvalidArgument,
                       Format("{}: this vision file makes rows of {} values; {} reads rows of {}",
-                             name, eyes.config().out_width, model.file().name(), width));
+                             name, eyes.config().out_width, model.file.name(), width));
 }
 
 // What makes two openings of a file the same.
@@ -35,7 +41,7 @@ std::string PoolKey(const fs::path& path, const EncoderOptions& options) {
   for (const std::optional<PixelRange>& range : {options.image_pixels, options.video_pixels}) {
     key += range.has_value() ? Format(" {}:{}", range->min, range->max) : " -";
   }
-  return key;
+  return key + (options.fetch ? " fetches" : "");
 }
 
 Result<std::shared_ptr<VisionEncoder>> OpenNew(const fs::path& path,
@@ -49,7 +55,7 @@ Result<std::shared_ptr<VisionEncoder>> OpenNew(const fs::path& path,
   return VisionEncoder::Create(view, std::move(file), path.parent_path(), options);
 }
 
-Result<std::shared_ptr<VisionEncoder>> OpenFile(const fs::path& path, const LoadedModel& model,
+Result<std::shared_ptr<VisionEncoder>> OpenFile(const fs::path& path, const Blind& model,
                                                 const EyesOptions& options) {
   const std::string key = PoolKey(path, options.encoder);
   std::shared_ptr<VisionEncoder> eyes;
@@ -95,7 +101,16 @@ std::size_t Likeness(std::string name, const std::string& model) {
   return same;
 }
 
-std::vector<Candidate> FindCandidates(const fs::path& model) {
+// Best first.
+std::vector<fs::path> FindCandidates(const EyesOptions& options) {
+  const fs::path& model = options.model;
+  std::vector<fs::path> paths;
+  if (!options.projector.empty()) {
+    paths.push_back(options.projector);
+  }
+  if (model.empty()) {
+    return paths;
+  }
   constexpr std::array<std::string_view, 4> kTypes = {"f16", "bf16", "q8_0", "f32"};
   const fs::path folder = model.parent_path().empty() ? fs::path(".") : model.parent_path();
   std::vector<Candidate> candidates;
@@ -118,42 +133,50 @@ std::vector<Candidate> FindCandidates(const fs::path& model) {
     candidates.push_back(std::move(candidate));
   }
   std::sort(candidates.begin(), candidates.end());
-  return candidates;
+  for (Candidate& candidate : candidates) {
+    paths.push_back(std::move(candidate.path));
+  }
+  return paths;
 }
 
 }  // namespace
 
-Status OpenEyes(const EyesOptions& options, LoadedModel& model) {
-  if (model.network().info().architecture != kSeeing) {
-    return OkStatus();
+Result<FoundEyes> FindEyes(const EyesOptions& options, const gguf::File& file,
+                           const ModelInfo& info) {
+  const Blind model = {file, info};
+  FoundEyes found;
+  if (info.architecture != kSeeing) {
+    return found;
   }
   if (!options.mmproj.empty()) {
-    TANDEM_ASSIGN_OR_RETURN(std::shared_ptr<VisionEncoder> eyes,
-                            OpenFile(options.mmproj, model, options));
-    model.set_eyes(std::move(eyes));
-    return OkStatus();
+    TANDEM_ASSIGN_OR_RETURN(found.eyes, OpenFile(options.mmproj, model, options));
+    return found;
   }
-  if (HasVisionTower(model.file())) {
+  if (HasVisionTower(file)) {
     TANDEM_ASSIGN_OR_RETURN(
-        std::shared_ptr<VisionEncoder> eyes,
-        VisionEncoder::Create(model.file(), nullptr, options.model.parent_path(), options.encoder));
-    TANDEM_RETURN_IF_ERROR(CheckWidth(*eyes, model, model.file().name()));
-    model.set_eyes(std::move(eyes));
-    return OkStatus();
+        found.eyes,
+        VisionEncoder::Create(file, nullptr, options.model.parent_path(), options.encoder));
+    TANDEM_RETURN_IF_ERROR(CheckWidth(*found.eyes, model, file.name()));
+    return found;
   }
-  if (options.model.empty()) {
-    return OkStatus();
-  }
-  std::string why;
-  for (const Candidate& candidate : FindCandidates(options.model)) {
-    Result<std::shared_ptr<VisionEncoder>> eyes = OpenFile(candidate.path, model, options);
+  for (const fs::path& candidate : FindCandidates(options)) {
+    Result<std::shared_ptr<VisionEncoder>> eyes = OpenFile(candidate, model, options);
     if (eyes.ok()) {
-      model.set_eyes(std::move(eyes).value());
-      return OkStatus();
+      found.eyes = std::move(eyes).value();
+      return found;
     }
-    why = why.empty() ? eyes.status().message() : why;
+    found.why_none = found.why_none.empty() ? eyes.status().message() : found.why_none;
   }
-  model.set_blind_reason(std::move(why));
+  return found;
+}
+
+Status OpenEyes(const EyesOptions& options, LoadedModel& model) {
+  TANDEM_ASSIGN_OR_RETURN(FoundEyes found, FindEyes(options, model.file(), model.network().info()));
+  if (found.eyes != nullptr) {
+    model.set_eyes(std::move(found.eyes));
+  } else {
+    model.set_blind_reason(std::move(found.why_none));
+  }
   return OkStatus();
 }
 

@@ -39,7 +39,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(std::unique_ptr<gguf::Mod
 }
 
 Result<std::vector<std::shared_ptr<const EncodedMedia>>> LoadedModel::See(
-    std::span<const MediaSource> media, const std::atomic<bool>* cancel) const {
+    std::span<const MediaSource> media, const LookWatch& watch) const {
   std::vector<std::shared_ptr<const EncodedMedia>> seen;
   if (!media.empty() && eyes_ == nullptr) {
     std::string reason = blind_reason_;
@@ -51,7 +51,7 @@ Result<std::vector<std::shared_ptr<const EncodedMedia>>> LoadedModel::See(
   }
   for (const MediaSource& source : media) {
     TANDEM_ASSIGN_OR_RETURN(std::shared_ptr<const EncodedMedia> encoded,
-                            eyes_->Encode(source, cancel));
+                            eyes_->Encode(source, watch));
     seen.push_back(std::move(encoded));
   }
   return seen;

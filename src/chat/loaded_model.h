@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -40,8 +39,8 @@ class LoadedModel {
   void set_blind_reason(std::string reason) { blind_reason_ = std::move(reason); }
   /// Encodes pictures and clips in order. Unsupported when the model cannot see; errors of
   /// VisionEncoder::Encode.
-  Result<std::vector<std::shared_ptr<const EncodedMedia>>> See(
-      std::span<const MediaSource> media, const std::atomic<bool>* cancel) const;
+  Result<std::vector<std::shared_ptr<const EncodedMedia>>> See(std::span<const MediaSource> media,
+                                                               const LookWatch& watch) const;
 
  private:
   LoadedModel() = default;

@@ -1,5 +1,6 @@
 #include "chat/media.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -79,16 +80,24 @@ Result<MediaSource> FromData(std::string_view url, bool video, std::size_t messa
   if (comma == std::string_view::npos || !head.ends_with(";base64")) {
     return Bad(message, "a data: URL must hold base64");
   }
-  if (video) {
-    return Status(StatusCode::kUnsupported,
-                  Format("message {}: clips are read from files, not from data: URLs", message));
-  }
   std::optional<std::string> bytes = DecodeBase64(url.substr(comma + 1));
   if (!bytes.has_value() || bytes->empty()) {
     return Bad(message, "a data: URL does not hold base64");
   }
-  return MediaSource{
-      .video = false, .path = Format("picture in message {}", message), .bytes = std::move(*bytes)};
+  return MediaSource{.video = video,
+                     .path = Format("{} in message {}", video ? "clip" : "picture", message),
+                     .bytes = std::move(*bytes)};
+}
+
+// An address without the parts that may hold secrets: user, query, fragment.
+std::string ShownAddress(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const std::size_t host = url.find("//") + 2;
+  const std::size_t path = std::min(url.find('/', host), url.size());
+  const std::size_t at = url.substr(0, path).rfind('@');
+  return at == std::string_view::npos || at < host
+             ? std::string(url)
+             : Format("{}{}", url.substr(0, host), url.substr(at + 1));
 }
 
 Result<MediaSource> SourceOf(const std::string& place, bool video, std::size_t message) {
@@ -98,15 +107,22 @@ Result<MediaSource> SourceOf(const std::string& place, bool video, std::size_t m
   if (place.starts_with("file://")) {
     return MediaSource{.video = video, .path = DecodePercent(place.substr(7)), .bytes = ""};
   }
-  if (place.starts_with("http://") || place.starts_with("https://")) {
-    return Status(StatusCode::kUnsupported,
-                  Format("message {}: '{}' would have to be fetched; give a file", message,
-                         Printable(place)));
+  if (IsWebAddress(place)) {
+    return MediaSource{.video = video, .path = ShownAddress(place), .bytes = "", .url = place};
   }
   return MediaSource{.video = video, .path = place, .bytes = ""};
 }
 
 }  // namespace
+
+bool IsWebAddress(std::string_view place) {
+  const auto has = [place](std::string_view scheme) {
+    return place.size() > scheme.size() &&
+           std::equal(scheme.begin(), scheme.end(), place.begin(),
+                      [](char a, char b) { return a == b || a == (b | 0x20); });
+  };
+  return has("http://") || has("https://");
+}
 
 std::optional<std::string> DecodeBase64(std::string_view text) {
   std::string out;

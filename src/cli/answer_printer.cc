@@ -9,7 +9,7 @@
 namespace tandem {
 namespace {
 
-// A prompt that is read faster than this needs no progress.
+// A prompt (or picture) that is read faster than this needs no progress.
 constexpr std::chrono::milliseconds kPatience{500};
 constexpr std::chrono::milliseconds kProgressInterval{100};
 
@@ -35,9 +35,11 @@ void AnswerPrinter::ShowProgress(const Event& event) {
   if (options_.quiet || !options_.err.escapes || !due || event.total == 0) {
     return;
   }
-  const std::string text =
-      Format("reading the prompt: {} of {} tokens, {} %", WithCommas(event.done),
-             WithCommas(event.total), 100 * event.done / event.total);
+  const std::size_t percent = 100 * event.done / event.total;
+  const std::string text = event.text.empty()
+                               ? Format("reading the prompt: {} of {} tokens, {} %",
+                                        WithCommas(event.done), WithCommas(event.total), percent)
+                               : Format("{}: {} %", event.text, percent);
   err_(std::string(kEraseLine) + options_.err.Dim(CutText(text, options_.err.columns - 1)));
   progress_shown_ = true;
   last_progress_ = now;

@@ -18,8 +18,8 @@ class Screen {
   void Send(Kind kind, std::string_view text) {
     printer_.OnEvent({.kind = kind, .text = text, .done = 0, .total = 0});
   }
-  void Read(std::size_t done, std::size_t total) {
-    printer_.OnEvent({.kind = Kind::kPrefill, .text = "", .done = done, .total = total});
+  void Read(std::size_t done, std::size_t total, std::string_view text = "") {
+    printer_.OnEvent({.kind = Kind::kPrefill, .text = text, .done = done, .total = total});
   }
   void Finish() { printer_.Finish(); }
 
@@ -81,6 +81,16 @@ TEST(AnswerPrinter, ShowsProgressOnlyForALongPromptAndErasesIt) {
   EXPECT_EQ(screen.err.size(), shown);
   screen.Send(Kind::kAnswer, "Yes.");
   EXPECT_EQ(screen.err.substr(shown), "\r\x1b[K");
+}
+
+TEST(AnswerPrinter, ShowsHowFarAPictureIs) {
+  Screen screen({.out = Colourful(), .err = Colourful()});
+  screen.now += std::chrono::milliseconds(600);
+  screen.Read(6, 24, "looking at cat.png");
+  EXPECT_NE(screen.err.find("looking at cat.png: 25 %"), std::string::npos);
+  const std::size_t shown = screen.err.size();
+  screen.Send(Kind::kNote, "cat.png: 64 x 64 pixels");
+  EXPECT_EQ(screen.err.substr(shown, 4), "\r\x1b[K");
 }
 
 TEST(AnswerPrinter, ClosesReasoningThatWasBrokenOff) {

@@ -185,7 +185,8 @@ class CompareCommand : public Command {
     if (system_.has_value()) {
       messages.push_back({.role = "system", .content = *system_, .reasoning = ""});
     }
-    messages.push_back(UserMessage(prompt, options_.images, options_.videos));
+    messages.push_back(
+        UserMessage(prompt, options_.images, options_.videos, options_.open.allow_url));
     return messages;
   }
 
@@ -295,8 +296,8 @@ class CompareCommand : public Command {
     std::vector<std::string> images = options_.images;
     std::vector<std::string> videos = options_.videos;
     const auto turn = [&](const std::string& text) {
-      const Message message =
-          UserMessage(text, std::exchange(images, {}), std::exchange(videos, {}));
+      const Message message = UserMessage(text, std::exchange(images, {}),
+                                          std::exchange(videos, {}), options_.open.allow_url);
       std::vector<ColumnResult> results = Stream(comparison, [&](const CompareCallback& on_event) {
         return comparison.Continue(message, Seed(), on_event);
       });

@@ -10,6 +10,7 @@
 
 #include "base/format.h"
 #include "base/thread_pool.h"
+#include "chat/eyes.h"
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/plain_table.h"
@@ -24,6 +25,8 @@ namespace tandem {
 namespace {
 
 constexpr std::size_t kChartCells = 24;
+// Tokens of a picture as 'run' and 'compare' bound them.
+constexpr std::size_t kImageTokens = 1024;
 
 std::string Bytes(std::uint64_t bytes) {
   return FormatBytes(static_cast<double>(bytes));
@@ -41,7 +44,8 @@ struct FittedModel {
 Json NeedJson(const MemoryNeed& need) {
   return {{"weights_bytes", need.weights}, {"cache_bytes", need.cache},
           {"state_bytes", need.state},     {"working_bytes", need.working},
-          {"program_bytes", need.program}, {"total_bytes", need.total()}};
+          {"program_bytes", need.program}, {"vision_bytes", need.vision},
+          {"total_bytes", need.total()}};
 }
 
 // '#' up to what is needed, '|' where the memory ends.
@@ -69,6 +73,9 @@ class FitCommand : public Command {
         ->option_text(" TYPE");
     app.add_option("--parallel", conversations_, "Conversations at the same time; default 1")
         ->option_text(" N");
+    app.add_option("--mmproj", mmproj_,
+                   "Vision file; default: inside the model's file, or a fitting one beside it")
+        ->option_text(" FILE");
     app.add_option("--ram", ram_,
                    "Plan for this much memory, e.g. 8g or 8gib; default: what is free")
         ->option_text(" SIZE");
@@ -140,10 +147,20 @@ class FitCommand : public Command {
                     Format("{}: a context of {} tokens is more than the model's limit of {}", name,
                            tokens_, model.info.context_length));
     }
-    model.request = {.file_bytes = file->file_bytes(),
+    TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name));
+    TANDEM_ASSIGN_OR_RETURN(const FoundEyes found,
+                            FindEyes({.model = place.model,
+                                      .mmproj = mmproj_,
+                                      .projector = place.projector,
+                                      .encoder = {.image_tokens = kImageTokens},
+                                      .pool = nullptr},
+                                     *file, model.info));
+    const VisionEncoder* eyes = found.eyes.get();
+    model.request = {.file_bytes = file->file_bytes() + (eyes == nullptr ? 0 : eyes->file_bytes()),
                      .kv = kv,
                      .threads = threads_ == 0 ? UsablePhysicalCores() : threads_,
-                     .conversations = conversations_};
+                     .conversations = conversations_,
+                     .vision_bytes = eyes == nullptr ? 0 : eyes->working_bytes()};
     model.largest = LargestContext(model.info, model.request, machine_.available);
     return model;
   }
@@ -191,9 +208,10 @@ class FitCommand : public Command {
         Format("{}  {}, {} parameters\n", Printable(model.name),
                model.sheet.file_type.empty() ? "mixed formats" : model.sheet.file_type,
                ShortCount(model.sheet.parameters));
-    out += Format("  weights {}, fixed state {}, working memory {}, program {}\n",
+    out += Format("  weights {}, fixed state {}, working memory {}, program {}{}\n",
                   Bytes(least.weights), least.state == 0 ? "none" : Bytes(least.state),
-                  Bytes(least.working), Bytes(least.program));
+                  Bytes(least.working), Bytes(least.program),
+                  least.vision == 0 ? "" : Format(", pictures {}", Bytes(least.vision)));
     std::uint64_t scale = machine_.available;
     for (const FitRow& row : rows) {
       scale = std::max(scale, std::min(row.need.total(), 2 * machine_.available));
@@ -284,6 +302,7 @@ class FitCommand : public Command {
   std::string context_;
   std::string kv_ = "f16";
   std::string ram_;
+  std::string mmproj_;
   std::size_t conversations_ = 1;
   std::size_t threads_ = 0;
   bool json_ = false;

@@ -113,6 +113,10 @@ class LogitsCommand : public Command {
     app.add_option("--video-pixels", o.video_pixels,
                    "Least and most pixels of all frames of a clip")
         ->option_text(" MIN:MAX");
+    app.add_flag("--allow-url", o.open.allow_url,
+                 "Fetch pictures and clips that messages give as http(s) addresses");
+    app.add_flag("--allow-private-url", o.open.allow_private_url,
+                 "Also from this machine and its local network");
     app.add_option("--ctx", o.open.context_tokens, "Longest context in tokens")
         ->check(&RefuseNegative);
     app.add_option("--ubatch", o.ubatch, "Rows per step; 1 takes the decode path")
@@ -182,7 +186,7 @@ class LogitsCommand : public Command {
     TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ReadConversationFile(*options_.messages));
     TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, loaded.chat_template());
     TANDEM_ASSIGN_OR_RETURN(const std::vector<MediaSource> media, TakeMedia(conversation));
-    TANDEM_ASSIGN_OR_RETURN(const auto seen, loaded.See(media, nullptr));
+    TANDEM_ASSIGN_OR_RETURN(const auto seen, loaded.See(media, {}));
     prompt_options.media = seen;
     if (!seen.empty()) {
       prompt_options.media_merge = loaded.eyes()->config().shape.merge;

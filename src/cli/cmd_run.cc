@@ -97,8 +97,9 @@ class RunCommand : public Command {
  private:
   Result<ExitCode> AnswerOnce(RunSession& run, const std::string& prompt) const {
     const ModelOptions& options = settings_.options;
-    TANDEM_ASSIGN_OR_RETURN(const Answer answer,
-                            run.Ask(UserMessage(prompt, options.images, options.videos)));
+    TANDEM_ASSIGN_OR_RETURN(
+        const Answer answer,
+        run.Ask(UserMessage(prompt, options.images, options.videos, options.open.allow_url)));
     if (settings_.json) {
       WriteNow(DumpJson(AnswerJson(run.model().facts().name, answer), 2), STDOUT_FILENO);
     }
@@ -123,7 +124,9 @@ class RunCommand : public Command {
       if (line.find_first_not_of(" \t\r") == std::string::npos) {
         continue;
       }
-      TANDEM_ASSIGN_OR_RETURN(const Answer answer, run.Ask(UserMessage(line, images, videos)));
+      TANDEM_ASSIGN_OR_RETURN(
+          const Answer answer,
+          run.Ask(UserMessage(line, images, videos, settings_.options.open.allow_url)));
       images.clear();
       videos.clear();
       if (settings_.json) {

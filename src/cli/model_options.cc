@@ -133,6 +133,12 @@ void AddPictureOptions(CLI::App& app, ModelOptions& options) {
       "Vision file; default: inside the model's file, or a fitting one beside it");
   add("--image-tokens", options.image_tokens, " N",
       "At most so many tokens per picture; default 1024, model: as the model says");
+  app.add_flag("--allow-url", options.open.allow_url,
+               "Fetch pictures and clips that are given as http(s) addresses")
+      ->group("Pictures");
+  app.add_flag("--allow-private-url", options.open.allow_private_url,
+               "Also from this machine and its local network")
+      ->group("Pictures");
   add("--image-pixels", options.image_pixels, " MIN:MAX", "Least and most pixels of a picture");
   add("--video-pixels", options.video_pixels, " MIN:MAX",
       "Least and most pixels of all frames of a clip");

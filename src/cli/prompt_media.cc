@@ -79,6 +79,12 @@ bool IsFile(const std::string& path) {
   return path.starts_with("file://") || std::filesystem::is_regular_file(path, error);
 }
 
+// Addresses hold no white space, so that words before one do not count to it.
+bool IsAddress(std::string_view written) {
+  return (written.starts_with("http://") || written.starts_with("https://")) &&
+         written.find_first_of(kSpace) == std::string_view::npos;
+}
+
 /// A name found in the prompt, quotes included.
 struct Found {
   std::size_t begin = 0;
@@ -87,7 +93,8 @@ struct Found {
 };
 
 // The name that ends at `end` and begins at or after `from`: the longest there is a file for.
-std::optional<Found> NameEndingAt(std::string_view prompt, std::size_t from, std::size_t end) {
+std::optional<Found> NameEndingAt(std::string_view prompt, std::size_t from, std::size_t end,
+                                  bool addresses) {
   const std::optional<Kind> kind = KindOf(prompt.substr(from, end - from));
   if (!kind.has_value()) {
     return std::nullopt;
@@ -108,7 +115,7 @@ std::optional<Found> NameEndingAt(std::string_view prompt, std::size_t from, std
     const std::string_view written = prompt.substr(*begin, end - *begin);
     // As it stands first: a file's own name may hold a backslash.
     for (const std::string& path : {std::string(written), PathOf(written)}) {
-      if (!IsFile(path)) {
+      if (!IsFile(path) && !(addresses && IsAddress(written))) {
         continue;
       }
       Found found{.begin = *begin, .end = end, .part = {.kind = *kind, .value = path}};
@@ -126,14 +133,14 @@ std::optional<Found> NameEndingAt(std::string_view prompt, std::size_t from, std
 }
 
 // The first name at or after `from`.
-std::optional<Found> FindName(std::string_view prompt, std::size_t from) {
+std::optional<Found> FindName(std::string_view prompt, std::size_t from, bool addresses) {
   for (std::size_t end = from + 1; end <= prompt.size(); ++end) {
     const bool letter =
         end < prompt.size() && (Lower(prompt[end]) >= 'a' && Lower(prompt[end]) <= 'z');
     if (letter || !KindOf(prompt.substr(from, end - from)).has_value()) {
       continue;
     }
-    if (std::optional<Found> found = NameEndingAt(prompt, from, end)) {
+    if (std::optional<Found> found = NameEndingAt(prompt, from, end, addresses)) {
       return found;
     }
   }
@@ -156,10 +163,10 @@ bool IsMediaName(std::string_view name) {
   return KindOf(name).has_value();
 }
 
-std::vector<ContentPart> CutAtFiles(std::string_view prompt) {
+std::vector<ContentPart> CutAtFiles(std::string_view prompt, bool addresses) {
   std::vector<ContentPart> parts;
   std::size_t done = 0;
-  while (std::optional<Found> found = FindName(prompt, done)) {
+  while (std::optional<Found> found = FindName(prompt, done, addresses)) {
     AddText(prompt.substr(done, found->begin - done), parts);
     parts.push_back(std::move(found->part));
     done = found->end;
@@ -169,9 +176,9 @@ std::vector<ContentPart> CutAtFiles(std::string_view prompt) {
 }
 
 Message UserMessage(std::string_view prompt, const std::vector<std::string>& images,
-                    const std::vector<std::string>& videos) {
+                    const std::vector<std::string>& videos, bool addresses) {
   Message message{.role = "user", .content = std::string(prompt), .reasoning = ""};
-  std::vector<ContentPart> parts = CutAtFiles(prompt);
+  std::vector<ContentPart> parts = CutAtFiles(prompt, addresses);
   const bool named = std::any_of(parts.begin(), parts.end(),
                                  [](const ContentPart& p) { return p.kind != Kind::kText; });
   if (!named && images.empty() && videos.empty()) {

@@ -67,6 +67,21 @@ TEST_F(PromptMedia, FindsNamesWithSpaces) {
   EXPECT_EQ(Cut("D/it\\'s.png"), "{D/it's.png}");
 }
 
+TEST_F(PromptMedia, FindsAddressesWhenTheyAreAllowed) {
+  const auto kinds = [](std::string_view prompt, bool addresses) {
+    std::string text;
+    for (const ContentPart& part : CutAtFiles(prompt, addresses)) {
+      text += (part.kind == ContentPart::Kind::kText ? "[" : "{") + part.value + "|";
+    }
+    return text;
+  };
+  constexpr std::string_view kPrompt = "What is at https://x.org/a.png, and http://x.org/b.mp4?";
+  EXPECT_EQ(kinds(kPrompt, true),
+            "[What is at|{https://x.org/a.png|[, and|{http://x.org/b.mp4|[?|");
+  EXPECT_EQ(kinds(kPrompt, false), "[" + std::string(kPrompt) + "|");
+  EXPECT_EQ(kinds("see https://x.org/notes.txt", true), "[see https://x.org/notes.txt|");
+}
+
 TEST_F(PromptMedia, LeavesOtherTextAlone) {
   EXPECT_EQ(Cut("Read D/notes.txt"), "[Read D/notes.txt]");
   EXPECT_EQ(Cut("Draw missing.png"), "[Draw missing.png]");

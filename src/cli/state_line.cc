@@ -16,7 +16,9 @@ constexpr std::string_view kEraseLine = "\r\x1b[K";
 std::string StateOf(const Event& event) {
   switch (event.kind) {
     case Event::Kind::kPrefill:
-      return event.total == 0 ? "reading" : Format("reading {} %", 100 * event.done / event.total);
+      return event.total == 0 ? "reading"
+                              : Format("{} {} %", event.text.empty() ? "reading" : "looking",
+                                       100 * event.done / event.total);
     case Event::Kind::kReasoning:
       return "thinking";
     case Event::Kind::kAnswer:

@@ -1,10 +1,12 @@
 #include "compare/opened_model.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/format.h"
 #include "base/thread_pool.h"
 #include "store/builtin.h"
+#include "store/media_fetch.h"
 
 namespace tandem {
 namespace {
@@ -16,6 +18,18 @@ std::string Bytes(std::uint64_t bytes) {
   return FormatBytes(static_cast<double>(bytes));
 }
 
+MediaFetcher FetcherFor(const OpenSettings& settings) {
+  if (!settings.allow_url) {
+    return nullptr;
+  }
+  return [allow_private = settings.allow_private_url](const std::string& url, bool video,
+                                                      const std::atomic<bool>* cancel) {
+    FetchLimits limits = video ? kClipFetch : kPictureFetch;
+    limits.allow_private = allow_private;
+    return FetchMedia(url, limits, cancel);
+  };
+}
+
 }  // namespace
 
 Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSettings& settings,
@@ -24,19 +38,21 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
   opened.name = name;
   TANDEM_ASSIGN_OR_RETURN(opened.engine.kv, ParseKvType(settings.kv));
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<gguf::ModelFile> file, OpenModelFile(name));
+  TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name));
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> loaded, LoadedModel::Load(std::move(file)));
   opened.engine.cpu.isa = settings.isa;
   opened.engine.cpu.threads = settings.threads == 0 ? UsablePhysicalCores() : settings.threads;
-  TANDEM_RETURN_IF_ERROR(OpenEyes(
-      {.model = IsBuiltinModelName(name) ? std::filesystem::path() : std::filesystem::path(name),
-       .mmproj = settings.mmproj,
-       .encoder = {.image_pixels = settings.image_pixels,
-                   .video_pixels = settings.video_pixels,
-                   .image_tokens = settings.image_tokens,
-                   .threads = opened.engine.cpu.threads,
-                   .isa = settings.isa},
-       .pool = pool},
-      *loaded));
+  TANDEM_RETURN_IF_ERROR(OpenEyes({.model = place.model,
+                                   .mmproj = settings.mmproj,
+                                   .projector = place.projector,
+                                   .encoder = {.image_pixels = settings.image_pixels,
+                                               .video_pixels = settings.video_pixels,
+                                               .image_tokens = settings.image_tokens,
+                                               .threads = opened.engine.cpu.threads,
+                                               .isa = settings.isa,
+                                               .fetch = FetcherFor(settings)},
+                                   .pool = pool},
+                                  *loaded));
   opened.loaded = std::move(loaded);
   const std::size_t limit = opened.loaded->network().info().context_length;
   if (settings.context_tokens > limit) {
@@ -58,7 +74,8 @@ MemoryRequest OpenedModel::Request(std::size_t context_tokens) const {
           .context_tokens = context_tokens,
           .kv = engine.kv,
           .step_rows = engine.max_step_rows,
-          .threads = engine.cpu.threads};
+          .threads = engine.cpu.threads,
+          .vision_bytes = loaded->eyes() == nullptr ? 0 : loaded->eyes()->working_bytes()};
 }
 
 MemoryNeed OpenedModel::Need(std::size_t context_tokens) const {
@@ -82,9 +99,11 @@ Status OpenedModel::FitContext(std::uint64_t available) {
     return {
         StatusCode::kOutOfMemory,
         Format("{}: a context of {} tokens needs {} (weights {}, cache {}, state {}, working "
-               "memory {}, program {}), but {} are available; 'tandem fit' shows what fits",
+               "memory {}, program {}{}), but {} are available; 'tandem fit' shows what fits",
                name, LeastContext(), Bytes(least.total()), Bytes(least.weights), Bytes(least.cache),
-               Bytes(least.state), Bytes(least.working), Bytes(least.program), Bytes(available))};
+               Bytes(least.state), Bytes(least.working), Bytes(least.program),
+               least.vision == 0 ? "" : Format(", pictures {}", Bytes(least.vision)),
+               Bytes(available))};
   }
   if (engine.context_tokens != 0) {
     return OkStatus();

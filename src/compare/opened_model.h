@@ -23,6 +23,8 @@ struct OpenSettings {
   std::optional<PixelRange> image_pixels = {};  // else what the vision file says
   std::optional<PixelRange> video_pixels = {};
   std::size_t image_tokens = 0;  // at most so many per picture; 0: no budget
+  bool allow_url = false;        // fetch pictures and clips from addresses
+  bool allow_private_url = false;
 };
 
 /// A loaded model with the engine settings that the memory planner settled on. Shared by the

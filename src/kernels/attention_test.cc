@@ -55,7 +55,6 @@ class Problem {
                      .head_dim = shape_.head_dim,
                      .scale = Scale(),
                      .first_position = shape_.first_position + begin,
-                     .full = false,
                      .kv_type = static_cast<int>(type_),
                      .k = {pages_.data(), 0, row_bytes_},
                      .v = {pages_.data(), kKvPageTokens * row_bytes_, row_bytes_},

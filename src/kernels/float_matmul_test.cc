@@ -1,3 +1,4 @@
+#include "base/aligned_buffer.h"
 #include "base/half.h"
 #include "kernels/kernel_test.h"
 
@@ -14,8 +15,10 @@ struct Product {
   Product(std::size_t type_in, std::size_t rows_in, std::size_t tokens_in, std::size_t cols_in)
       : type(type_in), rows(rows_in), tokens(tokens_in), cols(cols_in) {
     Random random(static_cast<std::uint32_t>(rows + 100 * tokens + 10000 * cols));
-    for (const float value : random.Normals(rows * cols)) {
+    exact = random.Normals(rows * cols);
+    for (float& value : exact) {
       w.push_back(type == kF16 ? FloatToHalf(value) : FloatToBf16(value));
+      value = type == kF16 ? HalfToFloat(w.back()) : Bf16ToFloat(w.back());
     }
     x = random.Normals(tokens * Stride());
   }
@@ -41,11 +44,42 @@ struct Product {
     return y;
   }
 
+  // All rows and tokens by the kernel for many tokens.
+  std::vector<float> RunPacked(const KernelTable& table) const {
+    std::vector<float> y(tokens * rows);
+    AlignedBuffer<std::byte> scratch(kScratchBytes);
+    const std::size_t panel = table.packed_tokens;
+    for (std::size_t column = 0; column < cols; column += kPackedColumns) {
+      const std::size_t columns = std::min(kPackedColumns, cols - column);
+      const std::size_t floats = panel * ((columns + 15) / 16 * 16);
+      AlignedBuffer<float> packed((tokens + panel - 1) / panel * floats);
+      for (std::size_t t = 0; t < tokens; t += panel) {
+        table.pack_floats(x.data() + t * Stride() + column, Stride(), std::min(panel, tokens - t),
+                          columns, packed.data() + t / panel * floats);
+      }
+      PackedMatMulArgs args = {};
+      args.w = w.data();
+      args.w_row_bytes = cols * sizeof(std::uint16_t);
+      args.rows = rows;
+      args.column = column;
+      args.columns = columns;
+      args.x = packed.data();
+      args.x_panel = floats;
+      args.tokens = tokens;
+      args.y = y.data();
+      args.y_stride = rows;
+      args.scratch = scratch.data();
+      table.matmul[type].run_packed(args);
+    }
+    return y;
+  }
+
   std::size_t type;
   std::size_t rows;
   std::size_t tokens;
   std::size_t cols;
   std::vector<std::uint16_t> w;
+  std::vector<float> exact;  // the weights in single precision
   std::vector<float> x;
 };
 
@@ -73,10 +107,8 @@ TEST_P(FloatMatMul, StaysWithinOneRoundingPerProduct) {
         double want = 0;
         double magnitude = 0;
         for (std::size_t i = 0; i < p.cols; ++i) {
-          const std::uint16_t bits = p.w[r * p.cols + i];
-          const float w = p.type == kF16 ? HalfToFloat(bits) : Bf16ToFloat(bits);
-          const double product =
-              static_cast<double>(w) * static_cast<double>(p.x[t * p.Stride() + i]);
+          const double product = static_cast<double>(p.exact[r * p.cols + i]) *
+                                 static_cast<double>(p.x[t * p.Stride() + i]);
           want += product;
           magnitude += std::fabs(product);
         }
@@ -101,6 +133,22 @@ TEST_P(FloatMatMul, ElementGivesTheSameBitsAloneAndAmongOthers) {
         ASSERT_EQ(p.Run(table_, r, 1, t, 1)[0], row[r]) << "row " << r;
       }
     }
+  }
+}
+
+TEST_P(FloatMatMul, ManyTokensGetTheBitsOfFew) {
+  if (table_.packed_tokens == 0) {
+    GTEST_SKIP() << "no kernel for many tokens";
+  }
+  std::vector<Product> products = Products();
+  for (const std::size_t type : Sizes{kF16, kBf16}) {
+    products.emplace_back(type, 75, 40, 1100);
+    products.emplace_back(type, 3, 1100, 20);  // more tokens than one sweep takes
+  }
+  for (const Product& p : products) {
+    SCOPED_TRACE(testing::Message() << "type=" << p.type << " tokens=" << p.tokens
+                                    << " rows=" << p.rows << " cols=" << p.cols);
+    ASSERT_EQ(p.RunPacked(table_), p.Run(table_, 0, p.rows, 0, p.tokens));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/function_ref.h"
 #include "base/status.h"
 #include "base/token_id.h"
 #include "tensor/mat.h"
@@ -84,6 +85,24 @@ struct AttentionArgs {
   std::size_t head_dim = 0;
   float scale = 0;  // multiplies q.k
   std::span<const KvSegment> segments;
+};
+
+/// Rows of one picture.
+struct RowSpan {
+  std::size_t begin = 0;
+  std::size_t rows = 0;
+};
+
+/// Attention in which every row sees all rows of its picture. Head h of any matrix is the columns
+/// [h * head_dim, (h + 1) * head_dim). Source: as AttentionArgs.
+struct FullAttentionArgs {
+  Mat<const float> q_NE;
+  Mat<const float> k_NE;
+  Mat<const float> v_NE;
+  std::size_t heads = 0;
+  std::size_t head_dim = 0;
+  float scale = 0;  // multiplies q.k
+  std::span<const RowSpan> pictures;
 };
 
 /// The two curves that go by this name; both are x * Phi(x), the second by an approximation.
@@ -170,9 +189,8 @@ class Ops {
   /// out[t, h*D + i]; the keys of the rows themselves must have been appended.
   virtual void Attention(const AttentionArgs& args, Mat<float> out_TQ) = 0;
 
-  /// As Attention, but every row sees all positions of its segment, those after it too; as many key
-  /// heads as query heads. For the patches of a picture.
-  virtual void FullAttention(const AttentionArgs& args, Mat<float> out_TQ) = 0;
+  /// For the patches of pictures; out_NE may be q_NE.
+  virtual void FullAttention(const FullAttentionArgs& args, Mat<float> out_NE) = 0;
 
   /// x[t, h*D + i] *= sigmoid(gate[t, h*gate_head_stride + i]).
   virtual void SigmoidGateInPlace(Mat<float> x_TQ, std::size_t heads, std::size_t head_dim,
@@ -189,6 +207,10 @@ class Ops {
   /// x[t, h*D + i] = gain[i] * x / sqrt(mean_i(x^2) + eps) * silu(z[t, h*D + i]) per head.
   virtual void GatedHeadNormInPlace(Mat<float> x_TV, Mat<const float> z_TV,
                                     std::span<const float> gain_D, float eps) = 0;
+
+  /// Calls body(i) for each i < n, in any order, on the device's threads: for inputs that are
+  /// prepared outside.
+  virtual void ForEach(std::size_t n, FunctionRef<void(std::size_t)> body) = 0;
 
   /// The instruction set in use ("scalar", "avx2", ...) and the number of threads.
   virtual std::string_view isa() const = 0;

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <span>
+#include <vector>
 
-#include "base/aligned_buffer.h"
 #include "kernels/kernel_test.h"
 #include "kernels/ops.h"
 
@@ -87,60 +88,44 @@ TEST_P(VisionOps, BiasIsAddedToEveryRow) {
   EXPECT_EQ(y, (std::vector<float>{11, 22, 33, 14, 25, 36}));
 }
 
-/// Two pictures of different size, keys and values in pages as a tower keeps them.
+/// Pictures of different sizes, one after the other.
 struct Pictures {
-  Pictures(Ops& ops, std::size_t heads_in, std::size_t dim_in, std::vector<std::size_t> sizes)
+  Pictures(std::size_t heads_in, std::size_t dim_in, const std::vector<std::size_t>& sizes)
       : heads(heads_in), dim(dim_in) {
     Random random(static_cast<std::uint32_t>(heads * dim + sizes[0]));
     std::size_t rows = 0;
     for (const std::size_t n : sizes) {
+      spans.push_back({.begin = rows, .rows = n});
       rows += n;
     }
     qkv = random.Normals(rows * 3 * heads * dim);
-    const std::size_t page_bytes = 2 * heads * kKvPageTokens * KvRowBytes(KvType::kF32, dim);
-    memory = AlignedBuffer<std::byte>((rows / kKvPageTokens + sizes.size()) * page_bytes);
-    pages.reserve(rows / kKvPageTokens + sizes.size());
-    std::size_t row = 0;
-    for (const std::size_t n : sizes) {
-      const std::size_t first_page = pages.size();
-      for (std::size_t p = 0; p * kKvPageTokens < n; ++p) {
-        pages.push_back(memory.data() + pages.size() * page_bytes);
-      }
-      segments.push_back({.row_begin = row,
-                          .rows = n,
-                          .past = 0,
-                          .kv = {pages.data() + first_page, 0, KvType::kF32}});
-      row += n;
-    }
-    const std::size_t width = heads * dim;
-    all = Mat<float>(qkv.data(), rows, 3 * width);
-    ops.KvAppend(all.ColRange(width, width), all.ColRange(2 * width, width), heads, dim, segments);
+    all = Mat<float>(qkv.data(), rows, 3 * heads * dim);
   }
 
-  std::vector<float> Run(Ops& ops) {
-    std::vector<float> out(all.rows * heads * dim);
-    ops.FullAttention({.q_TQ = all.ColRange(0, heads * dim),
-                       .q_head_stride = dim,
+  std::vector<float> Run(Ops& ops, std::span<const RowSpan> pictures) {
+    const std::size_t width = heads * dim;
+    std::vector<float> out(all.rows * width);
+    ops.FullAttention({.q_NE = all.ColRange(0, width),
+                       .k_NE = all.ColRange(width, width),
+                       .v_NE = all.ColRange(2 * width, width),
                        .heads = heads,
-                       .kv_heads = heads,
                        .head_dim = dim,
                        .scale = Scale(),
-                       .segments = segments},
-                      Mat<float>(out.data(), all.rows, heads * dim));
+                       .pictures = pictures},
+                      Mat<float>(out.data(), all.rows, width));
     return out;
   }
 
   float Scale() const { return 1 / std::sqrt(static_cast<float>(dim)); }
 
   // One value of the result, in double.
-  double Truth(const KvSegment& segment, std::size_t t, std::size_t head,
-               std::size_t column) const {
+  double Truth(const RowSpan& picture, std::size_t t, std::size_t head, std::size_t column) const {
     const std::size_t width = heads * dim;
-    const float* q = all.Row(segment.row_begin + t) + head * dim;
+    const float* q = all.Row(picture.begin + t) + head * dim;
     double total = 0;
     double sum = 0;
-    for (std::size_t j = 0; j < segment.rows; ++j) {
-      const float* k = all.Row(segment.row_begin + j) + width + head * dim;
+    for (std::size_t j = 0; j < picture.rows; ++j) {
+      const float* k = all.Row(picture.begin + j) + width + head * dim;
       double dot = 0;
       for (std::size_t i = 0; i < dim; ++i) {
         dot += static_cast<double>(q[i]) * static_cast<double>(k[i]);
@@ -156,30 +141,63 @@ struct Pictures {
   std::size_t dim;
   std::vector<float> qkv;
   Mat<float> all;
-  AlignedBuffer<std::byte> memory;
-  std::vector<std::byte*> pages;
-  std::vector<KvSegment> segments;
+  std::vector<RowSpan> spans;
 };
 
 TEST_P(VisionOps, EveryPatchSeesItsWholePictureAndNoOther) {
   for (const std::size_t dim : Sizes{12, 64, 72}) {
     for (const std::vector<std::size_t>& sizes :
          {Sizes{1, 3}, Sizes{8, 9}, Sizes{64, 7}, Sizes{131, 200}}) {
-      Pictures pictures(*ops_, 2, dim, sizes);
-      const std::vector<float> out = pictures.Run(*ops_);
-      for (const KvSegment& segment : pictures.segments) {
-        for (const std::size_t t : {std::size_t{0}, segment.rows / 2, segment.rows - 1}) {
+      Pictures pictures(2, dim, sizes);
+      const std::vector<float> out = pictures.Run(*ops_, pictures.spans);
+      for (const RowSpan& picture : pictures.spans) {
+        for (const std::size_t t : {std::size_t{0}, picture.rows / 2, picture.rows - 1}) {
           for (std::size_t c = 0; c < 2 * dim; c += 5) {
-            const double want = pictures.Truth(segment, t, c / dim, c % dim);
+            const double want = pictures.Truth(picture, t, c / dim, c % dim);
             // As in attention_test.cc: a score of products of normal numbers, then the sums.
             const auto d = static_cast<double>(dim);
             const double bound =
                 (2 * d * kUnitRoundoff * 3 * std::sqrt(d) + 90 * kUnitRoundoff) * 6;
-            ASSERT_NEAR(out[(segment.row_begin + t) * 2 * dim + c], want, bound)
-                << dim << " row " << t << " of " << segment.rows << " column " << c;
+            ASSERT_NEAR(out[(picture.begin + t) * 2 * dim + c], want, bound)
+                << dim << " row " << t << " of " << picture.rows << " column " << c;
           }
         }
       }
+    }
+  }
+}
+
+TEST_P(VisionOps, APatchGetsTheSameBitsWhateverStandsBesideIt) {
+  constexpr std::size_t kDim = 64;
+  Pictures pictures(2, kDim, {231});
+  const std::vector<float> whole = pictures.Run(*ops_, pictures.spans);
+  // The same keys for rows of another order: row t of the first picture becomes row 230 - t.
+  const std::size_t width = 2 * kDim;
+  std::vector<float> turned(pictures.qkv.size());
+  Mat<float> rows(turned.data(), pictures.all.rows, pictures.all.cols);
+  for (std::size_t t = 0; t < rows.rows; ++t) {
+    std::copy_n(pictures.all.Row(rows.rows - 1 - t), width, rows.Row(t));
+    std::copy_n(pictures.all.Row(t) + width, 2 * width, rows.Row(t) + width);
+  }
+  pictures.qkv = turned;
+  pictures.all = Mat<float>(pictures.qkv.data(), rows.rows, rows.cols);
+  const std::vector<float> reversed = pictures.Run(*ops_, pictures.spans);
+  for (std::size_t t = 0; t < rows.rows; ++t) {
+    for (std::size_t c = 0; c < width; ++c) {
+      ASSERT_EQ(reversed[t * width + c], whole[(rows.rows - 1 - t) * width + c]) << t << " " << c;
+    }
+  }
+}
+
+TEST_P(VisionOps, LargeScoresStayFinite) {
+  Pictures pictures(1, 16, {100});
+  for (float& value : pictures.qkv) {
+    value *= 40;  // scores of thousands
+  }
+  const std::vector<float> out = pictures.Run(*ops_, pictures.spans);
+  for (const std::size_t t : Sizes{0, 50, 99}) {
+    for (std::size_t c = 0; c < 16; ++c) {
+      ASSERT_TRUE(std::isfinite(out[t * 16 + c]));
     }
   }
 }

@@ -109,12 +109,12 @@ void ProfiledOps::Attention(const AttentionArgs& args, Mat<float> out_TQ) {
   Measure("attention", bytes, 0, [&] { ops_.Attention(args, out_TQ); });
 }
 
-void ProfiledOps::FullAttention(const AttentionArgs& args, Mat<float> out_TQ) {
+void ProfiledOps::FullAttention(const FullAttentionArgs& args, Mat<float> out_NE) {
   std::uint64_t bytes = 0;
-  for (const KvSegment& segment : args.segments) {
-    bytes += segment.rows * 2 * args.kv_heads * KvRowBytes(segment.kv.type, args.head_dim);
+  for (const RowSpan& picture : args.pictures) {
+    bytes += picture.rows * 2 * args.heads * args.head_dim * sizeof(float);
   }
-  Measure("full attention", bytes, 0, [&] { ops_.FullAttention(args, out_TQ); });
+  Measure("full attention", bytes, 0, [&] { ops_.FullAttention(args, out_NE); });
 }
 
 void ProfiledOps::SigmoidGateInPlace(Mat<float> x_TQ, std::size_t heads, std::size_t head_dim,

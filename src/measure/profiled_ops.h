@@ -45,7 +45,7 @@ class ProfiledOps final : public Ops {
   void KvAppend(Mat<const float> k_TK, Mat<const float> v_TK, std::size_t kv_heads,
                 std::size_t head_dim, std::span<const KvSegment> segments) override;
   void Attention(const AttentionArgs& args, Mat<float> out_TQ) override;
-  void FullAttention(const AttentionArgs& args, Mat<float> out_TQ) override;
+  void FullAttention(const FullAttentionArgs& args, Mat<float> out_NE) override;
   void SigmoidGateInPlace(Mat<float> x_TQ, std::size_t heads, std::size_t head_dim,
                           Mat<const float> gate_TX, std::size_t gate_head_stride) override;
   void ConvSilu(Mat<const float> x_TC, Mat<const float> w_C4, std::span<const ConvSegment> segments,
@@ -53,6 +53,10 @@ class ProfiledOps final : public Ops {
   void GatedDelta(const DeltaArgs& args, Mat<float> out_TV) override;
   void GatedHeadNormInPlace(Mat<float> x_TV, Mat<const float> z_TV, std::span<const float> gain_D,
                             float eps) override;
+
+  void ForEach(std::size_t n, FunctionRef<void(std::size_t)> body) override {
+    ops_.ForEach(n, body);
+  }
 
   std::string_view isa() const override { return ops_.isa(); }
   std::size_t threads() const override { return ops_.threads(); }

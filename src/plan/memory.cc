@@ -55,6 +55,7 @@ MemoryNeed PlanMemory(const ModelInfo& model, const MemoryRequest& request) {
   need.working = request.step_rows * row + request.threads * kWorkerBytes +
                  2 * sizeof(float) * model.vocabulary * request.conversations;
   need.program = kProgramBytes + kTokenizerBytesPerToken * model.vocabulary;
+  need.vision = request.vision_bytes;
   return need;
 }
 

@@ -17,17 +17,19 @@ struct MemoryNeed {
   std::uint64_t state = 0;    // fixed state of each conversation and its snapshot
   std::uint64_t working = 0;  // buffers of a step
   std::uint64_t program = 0;  // the program itself and the tokenizer
+  std::uint64_t vision = 0;   // buffers of looking at a picture
 
-  std::uint64_t total() const { return weights + cache + state + working + program; }
+  std::uint64_t total() const { return weights + cache + state + working + program + vision; }
 };
 
 struct MemoryRequest {
-  std::uint64_t file_bytes = 0;
+  std::uint64_t file_bytes = 0;  // with the vision file
   std::size_t context_tokens = 0;
   KvType kv = KvType::kF16;
   std::size_t step_rows = 512;
   std::size_t threads = 1;
-  std::size_t conversations = 1;  // at the same time, each of `context_tokens` tokens
+  std::size_t conversations = 1;   // at the same time, each of `context_tokens` tokens
+  std::uint64_t vision_bytes = 0;  // working memory of looking at a picture
 };
 
 /// The need of a model whose conversations are as long as they may be. Held against the measured

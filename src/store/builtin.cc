@@ -76,12 +76,21 @@ Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_o
   if (builtin != nullptr) {
     return gguf::ModelFile::FromBytes(builtin->bytes(), builtin->name);
   }
+  TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name_or_path));
+  return gguf::ModelFile::Open(place.model);
+}
+
+Result<ModelPlace> FindModelPlace(const std::string& name_or_path) {
+  if (FindBuiltin(name_or_path) != nullptr) {
+    return ModelPlace();
+  }
   TANDEM_ASSIGN_OR_RETURN(const ModelName name, ParseModelName(name_or_path));
   if (name.kind == ModelName::Kind::kPath) {
-    return gguf::ModelFile::Open(name_or_path);
+    return ModelPlace{.model = name_or_path, .projector = {}};
   }
-  TANDEM_ASSIGN_OR_RETURN(const InstalledModel installed, FindInstalled(name));
-  return gguf::ModelFile::Open(installed.model);
+  TANDEM_ASSIGN_OR_RETURN(InstalledModel installed, FindInstalled(name));
+  return ModelPlace{.model = std::move(installed.model),
+                    .projector = std::move(installed.projector)};
 }
 
 }  // namespace tandem

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,5 +23,15 @@ bool IsBuiltinModelName(std::string_view name);
 /// model that is on this machine (see FindInstalled). NotFound, with what could be meant or how to
 /// get it, for a name that is neither; otherwise the errors of ModelFile::Open.
 Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_or_path);
+
+/// The files of a model: empty paths for a built-in one; `projector`, its vision file, only where
+/// the store knows of one.
+struct ModelPlace {
+  std::filesystem::path model;
+  std::filesystem::path projector;
+};
+
+/// Where OpenModelFile finds a name; its errors, but for those of reading.
+Result<ModelPlace> FindModelPlace(const std::string& name_or_path);
 
 }  // namespace tandem

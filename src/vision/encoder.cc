@@ -8,6 +8,7 @@
 #include "io/mapped_file.h"
 #include "vision/content_hash.h"
 #include "vision/limits.h"
+#include "vision/memory_file.h"
 #include "vision/patches.h"
 #include "vision/prepare.h"
 #include "vision/video.h"
@@ -92,21 +93,34 @@ Result<std::shared_ptr<VisionEncoder>> VisionEncoder::Create(const gguf::File& f
   }
   encoder->identity_ = HashValue(limits.fps, identity);
   encoder->owned_ = std::move(owned);
+  encoder->fetch_ = options.fetch;
   return encoder;
 }
 
+std::uint64_t VisionEncoder::working_bytes() const {
+  const std::uint64_t plane = config().shape.patch * config().shape.patch;
+  // The picture as it is read, at its new size, and between the two passes.
+  return tower_->working_bytes(limits_.image.max / plane) + 3 * 3 * limits_.image.max;
+}
+
+std::size_t VisionEncoder::encoded_count() const {
+  const std::lock_guard lock(mutex_);
+  return encoded_count_;
+}
+
 Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::Encode(const MediaSource& source,
-                                                                  const std::atomic<bool>* cancel) {
+                                                                  const LookWatch& watch) {
+  if (!source.url.empty()) {
+    return EncodeRemote(source, watch);
+  }
   if (source.video) {
-    TANDEM_ASSIGN_OR_RETURN(const std::uint64_t content, HashClip(source.path, identity_));
-    const std::lock_guard lock(mutex_);
-    if (const auto known = Recall(content)) {
-      return known;
+    if (source.bytes.empty()) {
+      return EncodeClip(source, watch);
     }
-    const auto start = Clock::now();
-    TANDEM_ASSIGN_OR_RETURN(const PreparedMedia prepared,
-                            PrepareVideo(source.path, limits_, config().shape, cancel));
-    return EncodeNew(prepared, content, start, cancel);
+    TANDEM_ASSIGN_OR_RETURN(const MemoryFile file, MemoryFile::Make(source.bytes));
+    MediaSource named = source;
+    named.file = file.path();
+    return EncodeClip(named, watch);
   }
   std::string file;
   if (source.bytes.empty()) {
@@ -121,7 +135,52 @@ Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::Encode(const MediaSou
   const auto start = Clock::now();
   TANDEM_ASSIGN_OR_RETURN(const PreparedMedia prepared,
                           PreparePicture(bytes, source.path, limits_.image, config().shape));
-  return EncodeNew(prepared, content, start, cancel);
+  return EncodeNew(source, prepared, content, start, watch);
+}
+
+Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::EncodeRemote(const MediaSource& source,
+                                                                        const LookWatch& watch) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto fetched = fetched_.find(source.url);
+    if (fetched != fetched_.end()) {
+      if (const auto known = Recall(fetched->second)) {
+        return known;
+      }
+    }
+  }
+  if (!fetch_) {
+    return Status(StatusCode::kInvalidArgument,
+                  Format("{}: what is at an address is fetched only with --allow-url",
+                         Printable(source.path)));
+  }
+  MediaSource local = source;
+  local.url.clear();
+  TANDEM_ASSIGN_OR_RETURN(local.bytes, fetch_(source.url, source.video, watch.cancel));
+  if (local.bytes.empty()) {
+    return Status(StatusCode::kCorrupt,
+                  Format("{}: there is nothing at this address", Printable(source.path)));
+  }
+  TANDEM_ASSIGN_OR_RETURN(const auto media, Encode(local, watch));
+  const std::lock_guard lock(mutex_);
+  fetched_[source.url] = media->key;
+  return media;
+}
+
+Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::EncodeClip(const MediaSource& source,
+                                                                      const LookWatch& watch) {
+  const ClipFile clip = {.file = source.file.empty() ? source.path : source.file,
+                         .name = source.path,
+                         .self_contained = !source.file.empty()};
+  TANDEM_ASSIGN_OR_RETURN(const std::uint64_t content, HashClip(clip.file, identity_));
+  const std::lock_guard lock(mutex_);
+  if (const auto known = Recall(content)) {
+    return known;
+  }
+  const auto start = Clock::now();
+  TANDEM_ASSIGN_OR_RETURN(const PreparedMedia prepared,
+                          PrepareVideo(clip, limits_, config().shape, watch.cancel));
+  return EncodeNew(source, prepared, content, start, watch);
 }
 
 std::shared_ptr<const EncodedMedia> VisionEncoder::Recall(std::uint64_t key) {
@@ -135,9 +194,11 @@ std::shared_ptr<const EncodedMedia> VisionEncoder::Recall(std::uint64_t key) {
   return nullptr;
 }
 
-Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::EncodeNew(
-    const PreparedMedia& prepared, std::uint64_t key, Clock::time_point start,
-    const std::atomic<bool>* cancel) {
+Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::EncodeNew(const MediaSource& source,
+                                                                     const PreparedMedia& prepared,
+                                                                     std::uint64_t key,
+                                                                     Clock::time_point start,
+                                                                     const LookWatch& watch) {
   auto media = std::make_shared<EncodedMedia>();
   media->video = prepared.video;
   media->source = prepared.source;
@@ -149,7 +210,14 @@ Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::EncodeNew(
   media->key = key;
   media->vectors.resize(media->tokens() * media->width);
   const Mat<float> rows(media->vectors.data(), media->tokens(), media->width);
-  TANDEM_RETURN_IF_ERROR(tower_->Encode(*ops_, prepared, rows, cancel));
+  TowerProgress on_progress;
+  if (watch.on_progress) {
+    on_progress = [&](std::size_t done, std::size_t total) {
+      watch.on_progress(source, done, total);
+    };
+  }
+  ++encoded_count_;
+  TANDEM_RETURN_IF_ERROR(tower_->Encode(*ops_, prepared, rows, watch.cancel, on_progress));
   media->seconds = std::chrono::duration<double>(Clock::now() - start).count();
   Remember(media);
   return std::shared_ptr<const EncodedMedia>(std::move(media));

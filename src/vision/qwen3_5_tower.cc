@@ -282,15 +282,14 @@ struct Batch {
   std::size_t patches = 0;
   AlignedBuffer<float> x;  // [N, E]
   AlignedBuffer<float> q;  // [N, E]: queries, then what attention gives
+  AlignedBuffer<float> k;  // [N, E]
+  AlignedBuffer<float> v;  // [N, E]
   AlignedBuffer<float> cosines;
   AlignedBuffer<float> sines;
-  AlignedBuffer<std::byte> page_memory;
-  std::vector<std::byte*> pages;
-  std::vector<KvSegment> steps;  // one per step in time
+  std::vector<RowSpan> steps;  // one per step in time
   // Of one chunk.
   AlignedBuffer<float> norm;  // [C, E]
-  AlignedBuffer<float> wide;  // [C, F] or [C, 2 E] or [M, 4 E]
-  std::vector<KvSegment> chunk;
+  AlignedBuffer<float> wide;  // [C, F] or [C, P] or [M, 4 E]
 };
 
 class Qwen35Tower final : public VisionTower {
@@ -310,12 +309,13 @@ class Qwen35Tower final : public VisionTower {
         {PatchValues(config_.shape), config_.ffn, config_.patches_per_token() * config_.width});
   }
   Status Encode(Ops& ops, const PreparedMedia& media, Mat<float> out_NE,
-                const std::atomic<bool>* cancel) const override;
+                const std::atomic<bool>* cancel, const TowerProgress& on_progress) const override;
+  std::uint64_t working_bytes(std::uint64_t patches) const override;
 
  private:
   Batch NewBatch(const PreparedMedia& media, std::size_t first_step, std::size_t steps) const;
   void Embed(Ops& ops, const PreparedMedia& media, Batch& b) const;
-  void AddPositions(const PatchGrid& grid, std::size_t first, Mat<float> x_CE) const;
+  void AddPosition(const PatchGrid& grid, std::size_t index, float* x_E) const;
   void FillRotary(const PatchGrid& grid, Batch& b) const;
   void Project(Ops& ops, const Block& block, std::size_t begin, std::size_t count, Batch& b) const;
   void Attend(Ops& ops, const Block& block, Batch& b) const;
@@ -347,19 +347,43 @@ void ForChunks(std::size_t rows, Run run) {
   }
 }
 
+// Calls run(begin, count) for parts of `rows` rows on the device's threads.
+template <typename Run>
+void ForParts(Ops& ops, std::size_t rows, Run run) {
+  constexpr std::size_t kPartRows = 32;  // enough to be worth handing over
+  ops.ForEach((rows + kPartRows - 1) / kPartRows, [&](std::size_t i) {
+    run(i * kPartRows, std::min(kPartRows, rows - i * kPartRows));
+  });
+}
+
+// What NewBatch holds, and the keys and values of the heads that attention has at hand.
+std::uint64_t Qwen35Tower::working_bytes(std::uint64_t patches) const {
+  const std::uint64_t e = config_.width;
+  const std::uint64_t chunk = std::min<std::uint64_t>(kTowerRows, patches);
+  const std::uint64_t rows = patches * (4 * e + config_.head_dim() + 2 * config_.head_dim());
+  return sizeof(float) * (rows + chunk * (e + widest_input()) +
+                          patches / config_.patches_per_token() * config_.out_width);
+}
+
 Status Qwen35Tower::Encode(Ops& ops, const PreparedMedia& media, Mat<float> out_NE,
-                           const std::atomic<bool>* cancel) const {
+                           const std::atomic<bool>* cancel,
+                           const TowerProgress& on_progress) const {
   const std::size_t per_step = media.grid.patches_per_step();
   const std::size_t per_token = config_.patches_per_token();
   TANDEM_CHECK(out_NE.rows * per_token == media.grid.patches() && out_NE.cols == config_.out_width,
                "a row for each block of patches");
   const std::size_t together = std::max<std::size_t>(1, kBatchPatches / per_step);
+  const std::size_t batches = (media.grid.t + together - 1) / together;
+  std::size_t done = 0;
   for (std::size_t step = 0; step < media.grid.t; step += together) {
     Batch b = NewBatch(media, step, std::min(together, media.grid.t - step));
     Embed(ops, media, b);
     for (const Block& block : weights_.blocks) {
       if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
         return {StatusCode::kCancelled, "cancelled while looking at a picture"};
+      }
+      if (on_progress) {
+        on_progress(done++, batches * weights_.blocks.size());
       }
       Attend(ops, block, b);
       FeedForward(ops, block, b);
@@ -378,23 +402,14 @@ Batch Qwen35Tower::NewBatch(const PreparedMedia& media, std::size_t first_step,
   b.patches = steps * per_step;
   b.x = AlignedBuffer<float>(b.patches * e);
   b.q = AlignedBuffer<float>(b.patches * e);
+  b.k = AlignedBuffer<float>(b.patches * e);
+  b.v = AlignedBuffer<float>(b.patches * e);
   const std::size_t chunk = std::min(kTowerRows, b.patches);
   b.norm = AlignedBuffer<float>(chunk * e);
-  b.wide =
-      AlignedBuffer<float>(chunk * std::max({config_.ffn, 2 * e, config_.patches_per_token() * e,
-                                             PatchValues(config_.shape)}));
-  const std::size_t pages_per_step = (per_step + kKvPageTokens - 1) / kKvPageTokens;
-  const std::size_t page_bytes =
-      2 * config_.heads * kKvPageTokens * KvRowBytes(KvType::kF32, config_.head_dim());
-  b.page_memory = AlignedBuffer<std::byte>(steps * pages_per_step * page_bytes);
-  for (std::size_t p = 0; p < steps * pages_per_step; ++p) {
-    b.pages.push_back(b.page_memory.data() + p * page_bytes);
-  }
+  b.wide = AlignedBuffer<float>(
+      chunk * std::max({config_.ffn, config_.patches_per_token() * e, PatchValues(config_.shape)}));
   for (std::size_t s = 0; s < steps; ++s) {
-    b.steps.push_back({.row_begin = s * per_step,
-                       .rows = per_step,
-                       .past = 0,
-                       .kv = {b.pages.data() + s * pages_per_step, 0, KvType::kF32}});
+    b.steps.push_back({.begin = s * per_step, .rows = per_step});
   }
   FillRotary(media.grid, b);
   return b;
@@ -403,12 +418,18 @@ Batch Qwen35Tower::NewBatch(const PreparedMedia& media, std::size_t first_step,
 void Qwen35Tower::Embed(Ops& ops, const PreparedMedia& media, Batch& b) const {
   ForChunks(b.patches, [&](std::size_t begin, std::size_t count) {
     const Mat<float> patches_CP(b.wide.data(), count, patch_EP_.cols);
-    FillPatches(media, config_.shape, b.first + begin, patches_CP);
+    ForParts(ops, count, [&](std::size_t part, std::size_t rows) {
+      FillPatches(media, config_.shape, b.first + begin + part, patches_CP.RowRange(part, rows));
+    });
     const Mat<float> x_CE = X(b).RowRange(begin, count);
     const MatMulTask task{&patch_EP_, x_CE};
     ops.MatMul(patches_CP, {&task, 1});
     ops.AddBias(weights_.patch_bias_E, x_CE);
-    AddPositions(media.grid, b.first + begin, x_CE);
+    ForParts(ops, count, [&](std::size_t part, std::size_t rows) {
+      for (std::size_t i = part; i < part + rows; ++i) {
+        AddPosition(media.grid, b.first + begin + i, x_CE.Row(i));
+      }
+    });
   });
 }
 
@@ -428,28 +449,24 @@ Taps TapsOf(std::size_t i, std::size_t n, std::size_t side) {
   return {{low, std::min(low + 1, side - 1)}, {1 - part, part}};
 }
 
-void Qwen35Tower::AddPositions(const PatchGrid& grid, std::size_t first, Mat<float> x_CE) const {
+void Qwen35Tower::AddPosition(const PatchGrid& grid, std::size_t index, float* x_E) const {
   const std::size_t side = config_.position_side;
-  const float* table = weights_.positions.data();
-  for (std::size_t i = 0; i < x_CE.rows; ++i) {
-    const PatchPlace place =
-        PlaceOf((first + i) % grid.patches_per_step(), grid, config_.shape.merge);
-    const Taps rows = TapsOf(place.row, grid.h, side);
-    const Taps cols = TapsOf(place.col, grid.w, side);
-    const float* from[4];
-    double weight[4];
+  const PatchPlace place = PlaceOf(index % grid.patches_per_step(), grid, config_.shape.merge);
+  const Taps rows = TapsOf(place.row, grid.h, side);
+  const Taps cols = TapsOf(place.col, grid.w, side);
+  const float* from[4];
+  double weight[4];
+  for (std::size_t k = 0; k < 4; ++k) {
+    const std::size_t at = rows.at[k / 2] * side + cols.at[k % 2];
+    from[k] = weights_.positions.data() + at * config_.width;
+    weight[k] = rows.weight[k / 2] * cols.weight[k % 2];
+  }
+  for (std::size_t e = 0; e < config_.width; ++e) {
+    double sum = 0;
     for (std::size_t k = 0; k < 4; ++k) {
-      from[k] = table + (rows.at[k / 2] * side + cols.at[k % 2]) * config_.width;
-      weight[k] = rows.weight[k / 2] * cols.weight[k % 2];
+      sum += weight[k] * static_cast<double>(from[k][e]);
     }
-    float* x = x_CE.Row(i);
-    for (std::size_t e = 0; e < config_.width; ++e) {
-      double sum = 0;
-      for (std::size_t k = 0; k < 4; ++k) {
-        sum += weight[k] * static_cast<double>(from[k][e]);
-      }
-      x[e] += static_cast<float>(sum);
-    }
+    x_E[e] += static_cast<float>(sum);
   }
 }
 
@@ -480,7 +497,7 @@ void Qwen35Tower::FillRotary(const PatchGrid& grid, Batch& b) const {
   }
 }
 
-// Queries of a chunk to their rows, keys and values to the pages of their steps.
+// Queries, keys and values of a chunk.
 void Qwen35Tower::Project(Ops& ops, const Block& block, std::size_t begin, std::size_t count,
                           Batch& b) const {
   const std::size_t e = config_.width;
@@ -489,9 +506,8 @@ void Qwen35Tower::Project(Ops& ops, const Block& block, std::size_t begin, std::
   ops.LayerNorm(X(b).RowRange(begin, count), block.mix_norm.gain_E, block.mix_norm.bias_E,
                 config_.eps, n_CE);
   const Mat<float> q_CE = Q(b).RowRange(begin, count);
-  const Mat<float> kv_CX = View(b.wide, count, 2 * e);
-  const Mat<float> k_CE = kv_CX.ColRange(0, e);
-  const Mat<float> v_CE = kv_CX.ColRange(e, e);
+  const Mat<float> k_CE = View(b.k, b.patches, e).RowRange(begin, count);
+  const Mat<float> v_CE = View(b.v, b.patches, e).RowRange(begin, count);
   const MatMulTask tasks[] = {{&block.q.w_OI, q_CE}, {&block.k.w_OI, k_CE}, {&block.v.w_OI, v_CE}};
   ops.MatMul(n_CE, tasks);
   ops.AddBias(block.q.bias_O, q_CE);
@@ -502,31 +518,19 @@ void Qwen35Tower::Project(Ops& ops, const Block& block, std::size_t begin, std::
   const RopeArgs rope{cos_NR.RowRange(begin, count), sin_NR.RowRange(begin, count)};
   ops.HeadNormRopeInPlace(q_CE, config_.heads, d, d, {}, 0, rope);
   ops.HeadNormRopeInPlace(k_CE, config_.heads, d, d, {}, 0, rope);
-  b.chunk.clear();
-  for (const KvSegment& step : b.steps) {
-    const std::size_t from = std::max(begin, step.row_begin);
-    const std::size_t to = std::min(begin + count, step.row_begin + step.rows);
-    if (from < to) {
-      b.chunk.push_back({.row_begin = from - begin,
-                         .rows = to - from,
-                         .past = from - step.row_begin,
-                         .kv = step.kv});
-    }
-  }
-  ops.KvAppend(k_CE, v_CE, config_.heads, d, b.chunk);
 }
 
 void Qwen35Tower::Attend(Ops& ops, const Block& block, Batch& b) const {
   const std::size_t d = config_.head_dim();
   ForChunks(b.patches,
             [&](std::size_t begin, std::size_t count) { Project(ops, block, begin, count, b); });
-  ops.FullAttention({.q_TQ = Q(b),
-                     .q_head_stride = d,
+  ops.FullAttention({.q_NE = Q(b),
+                     .k_NE = View(b.k, b.patches, config_.width),
+                     .v_NE = View(b.v, b.patches, config_.width),
                      .heads = config_.heads,
-                     .kv_heads = config_.heads,
                      .head_dim = d,
                      .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d))),
-                     .segments = b.steps},
+                     .pictures = b.steps},
                     Q(b));
   ForChunks(b.patches, [&](std::size_t begin, std::size_t count) {
     const Mat<float> mix_CE = View(b.norm, count, config_.width);

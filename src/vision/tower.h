@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/status.h"
@@ -31,6 +33,9 @@ struct TowerConfig {
 /// Rows of one step of the tower's matrix products; the device must be made for at least so many.
 inline constexpr std::size_t kTowerRows = 512;
 
+/// How far a tower is: layers done, and all of them.
+using TowerProgress = std::function<void(std::size_t done, std::size_t total)>;
+
 /// The vision tower of Qwen3.5: patches of pictures -> rows for the language model. Immutable after
 /// loading and thread-safe; the file must outlive it.
 class VisionTower {
@@ -44,9 +49,13 @@ class VisionTower {
   /// Writes a row for each block of merge x merge patches, in the order of FillPatches; out_NE has
   /// grid.patches() / merge^2 rows. Each step in time is a picture of its own. Cancelled when
   /// `cancel` (may be null) becomes true; out_NE is unspecified then. ops must have been made for
-  /// kTowerRows rows of widest_input().
+  /// kTowerRows rows of widest_input(). on_progress (may be empty) is called before each layer.
   virtual Status Encode(Ops& ops, const PreparedMedia& media, Mat<float> out_NE,
-                        const std::atomic<bool>* cancel) const = 0;
+                        const std::atomic<bool>* cancel,
+                        const TowerProgress& on_progress = nullptr) const = 0;
+
+  /// Bytes that Encode needs beside the weights for pictures of `patches` patches, about.
+  virtual std::uint64_t working_bytes(std::uint64_t patches) const = 0;
 };
 
 /// Whether the file holds a vision tower: an mmproj, or a language model with one inside.

@@ -1,15 +1,14 @@
 #include "vision/video.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/format.h"
-#include "io/json.h"
 #include "vision/child_process.h"
+#include "vision/clip_output.h"
 #include "vision/decode.h"
 #include "vision/resize.h"
 
@@ -18,11 +17,29 @@ namespace {
 
 constexpr std::size_t kMostProbeBytes = std::size_t{1} << 20;
 constexpr std::uint64_t kMostFrames = std::uint64_t{1} << 24;  // a week at 25 per second
-constexpr double kAssumedFps = 24;
+
+// Containers that hold all of a clip themselves; playlists and the like name other files.
+constexpr const char* kSelfContained =
+    "3g2,3gp,apng,asf,av1,avi,dv,flv,gif,h264,hevc,ivf,m4v,matroska,mj2,mjpeg,mov,mp4,mpeg,mpegts,"
+    "mpegvideo,mxf,nut,obu,ogg,rm,webm,yuv4mpegpipe";
 
 // A file of that very name: no other protocol, no option.
-std::string Input(const std::string& path) {
-  return Format("file:{}", path);
+std::string Input(const ClipFile& clip) {
+  return Format("file:{}", clip.file);
+}
+
+// What either program is told about the file.
+std::vector<std::string> InputOptions(const ClipFile& clip) {
+  std::vector<std::string> options = {"-protocol_whitelist", "file"};
+  if (clip.self_contained) {
+    options.insert(options.end(), {"-format_whitelist", kSelfContained});
+  }
+  return options;
+}
+
+void Append(std::vector<std::string> more, std::vector<std::string>& arguments) {
+  arguments.insert(arguments.end(), std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
 }
 
 Result<ChildProcess> StartProgram(const std::vector<std::string>& arguments) {
@@ -36,49 +53,20 @@ Result<ChildProcess> StartProgram(const std::vector<std::string>& arguments) {
   return child;
 }
 
-Status Broken(const std::string& path, const ChildProcess& child) {
-  const std::string complaint = child.Complaint();
-  return {StatusCode::kCorrupt, Format("{}: the clip cannot be read{}{}", path,
+Status Broken(const ClipFile& clip, const ChildProcess& child) {
+  std::string complaint = child.Complaint();
+  if (const std::size_t at = complaint.find(Input(clip)); at != std::string::npos) {
+    complaint.replace(at, Input(clip).size(), clip.shown());
+  }
+  return {StatusCode::kCorrupt, Format("{}: the clip cannot be read{}{}", clip.shown(),
                                        complaint.empty() ? "" : ": ", Printable(complaint, 200))};
-}
-
-// "30000/1001"; nothing for "0/0" and other nonsense.
-std::optional<double> ParseRate(const Json& stream, const char* key) {
-  const auto found = stream.find(key);
-  if (found == stream.end() || !found->is_string()) {
-    return std::nullopt;
-  }
-  const std::string& text = found->get_ref<const std::string&>();
-  double above = 0;
-  double below = 0;
-  const char* const end = text.data() + text.size();
-  const auto [slash, first] = std::from_chars(text.data(), end, above);
-  if (first != std::errc() || slash == end || *slash != '/') {
-    return std::nullopt;
-  }
-  const auto [last, second] = std::from_chars(slash + 1, end, below);
-  const double rate = above / below;
-  return second == std::errc() && std::isfinite(rate) && rate > 0 ? std::optional(rate)
-                                                                  : std::nullopt;
-}
-
-std::uint64_t ParseCount(const Json& stream, const char* key) {
-  const auto found = stream.find(key);
-  std::uint64_t count = 0;
-  if (found != stream.end() && found->is_string()) {
-    const std::string& text = found->get_ref<const std::string&>();
-    std::from_chars(text.data(), text.data() + text.size(), count);
-  } else if (found != stream.end() && found->is_number_unsigned()) {
-    count = found->get<std::uint64_t>();
-  }
-  return count;
 }
 
 /// The frames of one run of ffmpeg as they come: a row of PPM pictures, each with its own size.
 class FrameReader {
  public:
-  FrameReader(const std::string& path, ChildProcess child, const std::atomic<bool>* cancel)
-      : path_(path), child_(std::move(child)), cancel_(cancel) {}
+  FrameReader(const ClipFile& clip, ChildProcess child, const std::atomic<bool>* cancel)
+      : clip_(clip), child_(std::move(child)), cancel_(cancel) {}
 
   /// The next frame; an empty picture at the end.
   Result<Picture> Next() {
@@ -86,18 +74,18 @@ class FrameReader {
     if (!size.has_value()) {
       return Picture();
     }
-    TANDEM_RETURN_IF_ERROR(CheckPictureSize(*size, path_, {}));
+    TANDEM_RETURN_IF_ERROR(CheckPictureSize(*size, clip_.shown(), {}));
     Picture frame(size->height, size->width);
     TANDEM_ASSIGN_OR_RETURN(const std::size_t got,
                             child_.Read(std::as_writable_bytes(std::span(frame.rgb)), cancel_));
     if (got != frame.rgb.size()) {
       child_.Succeeded();
-      return Broken(path_, child_);
+      return Broken(clip_, child_);
     }
     return frame;
   }
 
-  Status Finish() { return child_.Succeeded() ? OkStatus() : Broken(path_, child_); }
+  Status Finish() { return child_.Succeeded() ? OkStatus() : Broken(clip_, child_); }
 
  private:
   // "P6\nWIDTH HEIGHT\n255\n"; nothing at the end of all frames.
@@ -117,23 +105,15 @@ class FrameReader {
     if (header.empty()) {
       return std::optional<PixelSize>();
     }
-    PixelSize size;
-    const char* at = header.data() + 3;
-    const char* const end = header.data() + header.size();
-    bool sound = lines == 3 && header.starts_with("P6\n");
-    if (sound) {
-      const auto [space, first] = std::from_chars(at, end, size.width);
-      sound = first == std::errc() && *space == ' ' &&
-              std::from_chars(space + 1, end, size.height).ec == std::errc();
-    }
-    if (!sound) {
+    const std::optional<PixelSize> size = ReadPpmHeader(header);
+    if (!size.has_value()) {
       child_.Succeeded();
-      return Broken(path_, child_);
+      return Broken(clip_, child_);
     }
-    return std::optional(size);
+    return size;
   }
 
-  const std::string& path_;
+  const ClipFile& clip_;
   ChildProcess child_;
   const std::atomic<bool>* cancel_;
 };
@@ -148,36 +128,18 @@ std::string SelectFilter(const std::vector<std::uint64_t>& indices) {
 }
 
 // Fewer frames than indices when the clip has fewer than its packets promised.
-Result<PreparedMedia> ReadFrames(const std::string& path, const std::vector<std::uint64_t>& indices,
+Result<PreparedMedia> ReadFrames(const ClipFile& clip, const std::vector<std::uint64_t>& indices,
                                  const VisionLimits& limits, const PatchShape& shape,
                                  const std::atomic<bool>* cancel) {
-  TANDEM_ASSIGN_OR_RETURN(ChildProcess child, StartProgram({"ffmpeg",
-                                                            "-nostdin",
-                                                            "-v",
-                                                            "error",
-                                                            "-xerror",
-                                                            "-err_detect",
-                                                            "explode",
-                                                            "-protocol_whitelist",
-                                                            "file",
-                                                            "-i",
-                                                            Input(path),
-                                                            "-map",
-                                                            "0:V:0",
-                                                            "-vf",
-                                                            SelectFilter(indices),
-                                                            "-fps_mode",
-                                                            "passthrough",
-                                                            "-frames:v",
-                                                            std::to_string(indices.size()),
-                                                            "-f",
-                                                            "image2pipe",
-                                                            "-c:v",
-                                                            "ppm",
-                                                            "-pix_fmt",
-                                                            "rgb24",
-                                                            "-"}));
-  FrameReader reader(path, std::move(child), cancel);
+  std::vector<std::string> arguments = {"ffmpeg",  "-nostdin",    "-v",     "error",
+                                        "-xerror", "-err_detect", "explode"};
+  Append(InputOptions(clip), arguments);
+  Append({"-i", Input(clip), "-map", "0:V:0", "-vf", SelectFilter(indices), "-fps_mode",
+          "passthrough", "-frames:v", std::to_string(indices.size()), "-f", "image2pipe", "-c:v",
+          "ppm", "-pix_fmt", "rgb24", "-"},
+         arguments);
+  TANDEM_ASSIGN_OR_RETURN(ChildProcess child, StartProgram(arguments));
+  FrameReader reader(clip, std::move(child), cancel);
   PreparedMedia media;
   media.video = true;
   PixelSize size;
@@ -188,8 +150,8 @@ Result<PreparedMedia> ReadFrames(const std::string& path, const std::vector<std:
     }
     if (media.frames.empty()) {
       media.source = frame.size();
-      TANDEM_ASSIGN_OR_RETURN(size,
-                              VideoSize(indices.size(), media.source, limits.video, shape, path));
+      TANDEM_ASSIGN_OR_RETURN(
+          size, VideoSize(indices.size(), media.source, limits.video, shape, clip.shown()));
     }
     media.frames.push_back(Resize(frame, size));
   }
@@ -213,51 +175,46 @@ Status CheckFrames(const std::string& path, std::uint64_t frames) {
 
 }  // namespace
 
-Result<ClipInfo> ProbeClip(const std::string& path, bool count_decoded,
+Result<ClipInfo> ProbeClip(const ClipFile& clip, bool count_decoded,
                            const std::atomic<bool>* cancel) {
   const std::string counter = count_decoded ? "nb_read_frames" : "nb_read_packets";
-  TANDEM_ASSIGN_OR_RETURN(
-      ChildProcess child,
-      StartProgram({"ffprobe", "-v", "error", "-protocol_whitelist", "file", "-select_streams",
-                    "V:0", count_decoded ? "-count_frames" : "-count_packets", "-show_entries",
-                    Format("stream=width,height,avg_frame_rate,r_frame_rate,{}", counter), "-of",
-                    "json", Input(path)}));
+  std::vector<std::string> arguments = {"ffprobe", "-v", "error"};
+  Append(InputOptions(clip), arguments);
+  Append({"-select_streams", "V:0", count_decoded ? "-count_frames" : "-count_packets",
+          "-show_entries", Format("stream=width,height,avg_frame_rate,r_frame_rate,{}", counter),
+          "-of", "json", Input(clip)},
+         arguments);
+  TANDEM_ASSIGN_OR_RETURN(ChildProcess child, StartProgram(arguments));
   std::string text(kMostProbeBytes, '\0');
   TANDEM_ASSIGN_OR_RETURN(const std::size_t size,
                           child.Read(std::as_writable_bytes(std::span(text)), cancel));
   text.resize(size);
   if (!child.Succeeded()) {
-    return Broken(path, child);
+    return Broken(clip, child);
   }
-  TANDEM_ASSIGN_OR_RETURN(const Json probe, ParseJson(text, "ffprobe's answer"));
-  const auto streams = probe.find("streams");
-  if (streams == probe.end() || !streams->is_array() || streams->empty()) {
-    return Status(StatusCode::kUnsupported, Format("{}: there is no video in this file", path));
+  TANDEM_ASSIGN_OR_RETURN(const std::optional<ClipInfo> info, ReadProbe(text, counter));
+  if (!info.has_value()) {
+    return Status(StatusCode::kUnsupported,
+                  Format("{}: there is no video in this file", clip.shown()));
   }
-  const Json& stream = (*streams)[0];
-  ClipInfo info;
-  info.size = {ParseCount(stream, "height"), ParseCount(stream, "width")};
-  info.frames = ParseCount(stream, counter.c_str());
-  info.fps = ParseRate(stream, "avg_frame_rate")
-                 .value_or(ParseRate(stream, "r_frame_rate").value_or(kAssumedFps));
-  TANDEM_RETURN_IF_ERROR(CheckPictureSize(info.size, path, {}));
-  return info;
+  TANDEM_RETURN_IF_ERROR(CheckPictureSize(info->size, clip.shown(), {}));
+  return *info;
 }
 
-Result<PreparedMedia> PrepareVideo(const std::string& path, const VisionLimits& limits,
+Result<PreparedMedia> PrepareVideo(const ClipFile& clip, const VisionLimits& limits,
                                    const PatchShape& shape, const std::atomic<bool>* cancel) {
   // Packets are counted in no time, and nearly always they are frames; where not, frames are.
   for (const bool count_decoded : {false, true}) {
-    TANDEM_ASSIGN_OR_RETURN(const ClipInfo info, ProbeClip(path, count_decoded, cancel));
-    TANDEM_RETURN_IF_ERROR(CheckFrames(path, info.frames));
+    TANDEM_ASSIGN_OR_RETURN(const ClipInfo info, ProbeClip(clip, count_decoded, cancel));
+    TANDEM_RETURN_IF_ERROR(CheckFrames(clip.shown(), info.frames));
     const std::vector<std::uint64_t> indices = SampleFrames(info.frames, info.fps, limits);
-    TANDEM_ASSIGN_OR_RETURN(PreparedMedia media, ReadFrames(path, indices, limits, shape, cancel));
+    TANDEM_ASSIGN_OR_RETURN(PreparedMedia media, ReadFrames(clip, indices, limits, shape, cancel));
     if (media.frames.size() == indices.size()) {
       media.pair_seconds = PairSeconds(indices, info.fps);
       return media;
     }
   }
-  return Status(StatusCode::kCorrupt, Format("{}: the clip breaks off", path));
+  return Status(StatusCode::kCorrupt, Format("{}: the clip breaks off", clip.shown()));
 }
 
 }  // namespace tandem

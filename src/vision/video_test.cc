@@ -44,7 +44,7 @@ class Video : public testing::Test {
   }
 
   static Status StatusOf(const std::string& path) {
-    return PrepareVideo(path, {}, {}, nullptr).status();
+    return PrepareVideo({.file = path}, {}, {}, nullptr).status();
   }
 
   fs::path folder_;
@@ -53,12 +53,12 @@ class Video : public testing::Test {
 TEST_F(Video, ReadsSampledFramesAtTheirSize) {
   const std::string path =
       Make("a.mkv", "testsrc=size=160x96:rate=10", "-frames:v 21 -c:v ffv1 -pix_fmt bgr0");
-  const ClipInfo info = ProbeClip(path, false, nullptr).value();
+  const ClipInfo info = ProbeClip({.file = path}, false, nullptr).value();
   EXPECT_EQ(info.size, (PixelSize{96, 160}));
   EXPECT_EQ(info.frames, 21U);
   EXPECT_EQ(info.fps, 10);
-  EXPECT_EQ(ProbeClip(path, true, nullptr)->frames, 21U);
-  const PreparedMedia media = PrepareVideo(path, {}, {}, nullptr).value();
+  EXPECT_EQ(ProbeClip({.file = path}, true, nullptr)->frames, 21U);
+  const PreparedMedia media = PrepareVideo({.file = path}, {}, {}, nullptr).value();
   EXPECT_EQ(media.frames.size(), 4U);  // 2.1 seconds at 2 a second
   EXPECT_EQ(media.source, (PixelSize{96, 160}));
   EXPECT_EQ(media.grid, (PatchGrid{2, 6, 10}));
@@ -70,13 +70,13 @@ TEST_F(Video, AnOddNumberOfFramesAndOtherCodecs) {
   VisionLimits limits;
   limits.fps = 5;
   const std::string path = Make("a.mp4", "testsrc=size=64x64:rate=5", "-frames:v 7 -c:v mpeg4");
-  const PreparedMedia media = PrepareVideo(path, limits, {}, nullptr).value();
+  const PreparedMedia media = PrepareVideo({.file = path}, limits, {}, nullptr).value();
   EXPECT_EQ(media.frames.size(), 7U);
   EXPECT_EQ(media.grid.t, 4U);
   EXPECT_EQ(media.pair_seconds.back(), 6.0 / 5);
-  EXPECT_TRUE(
-      PrepareVideo(Make("a.gif", "testsrc=size=64x64:rate=5", "-frames:v 5"), limits, {}, nullptr)
-          .ok());
+  EXPECT_TRUE(PrepareVideo({.file = Make("a.gif", "testsrc=size=64x64:rate=5", "-frames:v 5")},
+                           limits, {}, nullptr)
+                  .ok());
 }
 
 TEST_F(Video, ATurnedClipIsSeenUpright) {
@@ -85,7 +85,7 @@ TEST_F(Video, ATurnedClipIsSeenUpright) {
   const std::string command =
       "ffmpeg -nostdin -v error -i " + flat + " -c copy -metadata:s:v rotate=90 " + turned;
   ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(cert-env33-c)
-  EXPECT_EQ(PrepareVideo(turned, {}, {}, nullptr)->source, (PixelSize{128, 64}));
+  EXPECT_EQ(PrepareVideo({.file = turned}, {}, {}, nullptr)->source, (PixelSize{128, 64}));
 }
 
 TEST_F(Video, RefusesWhatIsNoClip) {
@@ -117,7 +117,7 @@ TEST_F(Video, RefusesADamagedClip) {
 TEST_F(Video, StopsWhenCancelled) {
   const std::string path = Make("a.mkv", "testsrc=size=64x64:rate=5", "-frames:v 4 -c:v ffv1");
   const std::atomic<bool> cancel{true};
-  EXPECT_EQ(PrepareVideo(path, {}, {}, &cancel).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(PrepareVideo({.file = path}, {}, {}, &cancel).status().code(), StatusCode::kCancelled);
 }
 
 TEST(ChildProcess, SaysWhatAProgramSaid) {

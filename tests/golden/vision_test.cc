@@ -86,7 +86,7 @@ Conversation ConversationOf(const Oracle& oracle, const Json& item) {
 
 PreparedMedia Prepare(const VisionEncoder& eyes, const MediaSource& source) {
   if (source.video) {
-    return PrepareVideo(source.path, eyes.limits(), eyes.config().shape, nullptr).value();
+    return PrepareVideo({.file = source.path}, eyes.limits(), eyes.config().shape, nullptr).value();
   }
   const std::string file = ReadFile(source.path).value();
   return PrepareImage(DecodePicture(std::as_bytes(std::span(file)), source.path).value(),
@@ -222,7 +222,7 @@ void CheckLogits(const Oracle& oracle, const Json& item, const Prompt& prompt) {
 void CheckCase(const Oracle& oracle, const Json& item) {
   Conversation conversation = ConversationOf(oracle, item);
   const std::vector<MediaSource> media = TakeMedia(conversation).value();
-  const auto seen = oracle.model->See(media, nullptr);
+  const auto seen = oracle.model->See(media, {});
   ASSERT_TRUE(seen.ok()) << item["name"] << ": " << seen.status().message();
   for (const bool video : {false, true}) {
     if (item.contains(video ? "video_patches" : "image_patches")) {

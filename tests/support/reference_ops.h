@@ -46,8 +46,14 @@ class ReferenceOps final : public Ops {
                        Mat<float> /*x_TF*/) override {
     TANDEM_CHECK(false, "not of a language model");
   }
-  void FullAttention(const AttentionArgs& /*args*/, Mat<float> /*out_TQ*/) override {
+  void FullAttention(const FullAttentionArgs& /*args*/, Mat<float> /*out_NE*/) override {
     TANDEM_CHECK(false, "not of a language model");
+  }
+
+  void ForEach(std::size_t n, FunctionRef<void(std::size_t)> body) override {
+    for (std::size_t i = 0; i < n; ++i) {
+      body(i);
+    }
   }
 
   std::string_view isa() const override { return "reference"; }

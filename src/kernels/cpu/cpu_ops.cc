@@ -15,14 +15,16 @@ namespace {
 // Rows of one sequence that one attention task takes together, so that a page of keys is read once
 // for all of them.
 constexpr std::size_t kAttentionRows = 16;
-// Rows that one task of full attention takes: as many as the kernel's blocks hold when each row
-// stands for a head of its own.
-constexpr std::size_t kFullHeads = 8;
-constexpr std::size_t kFullRows = 16 * kFullHeads;
+// Tasks of full attention per thread, at least, between two waits for all of them.
+constexpr std::size_t kFullTasksPerThread = 8;
 // Channels per task of the convolution.
 constexpr std::size_t kConvChannels = 512;
 // Heads below this width are computed by the reference kernels.
 constexpr std::size_t kNarrowHead = 64;
+
+std::size_t Parts(std::size_t n, std::size_t size) {
+  return (n + size - 1) / size;
+}
 
 class CpuOps final : public Ops {
  public:
@@ -163,23 +165,20 @@ class CpuOps final : public Ops {
     });
   }
 
-  void FullAttention(const AttentionArgs& args, Mat<float> out_TQ) override {
-    TANDEM_CHECK(args.heads == args.kv_heads, "full attention has a key head for each query head");
-    TANDEM_CHECK(out_TQ.cols == args.heads * args.head_dim && out_TQ.rows == args.q_TQ.rows,
+  void FullAttention(const FullAttentionArgs& args, Mat<float> out_NE) override {
+    const std::size_t width = args.heads * args.head_dim;
+    TANDEM_CHECK(args.q_NE.cols == width && args.k_NE.cols == width && args.v_NE.cols == width &&
+                     out_NE.cols == width && out_NE.rows == args.q_NE.rows &&
+                     args.head_dim <= cpu::kFullMaxDim && args.k_NE.stride == args.v_NE.stride,
                  "attention shapes");
-    if (full_out_.size() < pool_.size() * kFullRows * args.head_dim) {
-      full_out_ = AlignedBuffer<float>(pool_.size() * kFullRows * args.head_dim);
-    }
-    for (const KvSegment& segment : args.segments) {
-      const std::size_t blocks = (segment.rows + kFullRows - 1) / kFullRows;
-      pool_.Run(blocks * args.heads, [&](std::size_t task, std::size_t worker) {
-        const std::size_t first = task / args.heads * kFullRows;
-        const std::size_t head = task % args.heads;
-        const std::size_t rows = std::min(kFullRows, segment.rows - first);
-        const std::size_t whole = rows / kFullHeads * kFullHeads;
-        AttendFully(args, segment, {first, whole}, head, worker, out_TQ);
-        AttendFully(args, segment, {first + whole, rows - whole}, head, worker, out_TQ);
-      });
+    for (const RowSpan& picture : args.pictures) {
+      const std::size_t tasks = Parts(picture.rows, cpu::kFullRows);
+      // Few heads at a time, so that their packed keys and values are small.
+      const std::size_t together = std::clamp<std::size_t>(
+          kFullTasksPerThread * pool_.size() / std::max<std::size_t>(tasks, 1), 1, args.heads);
+      for (std::size_t head = 0; head < args.heads; head += together) {
+        AttendFully(args, picture, head, std::min(together, args.heads - head), out_NE);
+      }
     }
   }
 
@@ -261,6 +260,10 @@ class CpuOps final : public Ops {
     });
   }
 
+  void ForEach(std::size_t n, FunctionRef<void(std::size_t)> body) override {
+    pool_.Run(n, [&](std::size_t i, std::size_t) { body(i); });
+  }
+
   std::string_view isa() const override { return table_.name; }
   std::size_t threads() const override { return pool_.size(); }
   std::size_t scratch_bytes() const override { return scratch_.size() + matmul_.scratch_bytes(); }
@@ -291,7 +294,6 @@ class CpuOps final : public Ops {
                       .head_dim = args.head_dim,
                       .scale = args.scale,
                       .first_position = segment.past + first,
-                      .full = false,
                       .kv_type = static_cast<int>(segment.kv.type),
                       .k = {segment.kv.pages, k_offset, row_bytes},
                       .v = {segment.kv.pages, k_offset + args.kv_heads * head_bytes, row_bytes},
@@ -300,44 +302,42 @@ class CpuOps final : public Ops {
                       .scratch = worker_scratch_[worker]});
   }
 
-  struct RowBlock {
-    std::size_t first = 0;  // of the segment
-    std::size_t rows = 0;
-  };
-
-  // Rows that all see the same keys are to the kernel what heads are that share them: so a page is
-  // read and turned once for all rows of the block. Fewer than kFullHeads rows are one row of so
-  // many heads. The results come out packed and are put in their places.
-  void AttendFully(const AttentionArgs& args, const KvSegment& segment, const RowBlock& block,
-                   std::size_t head, std::size_t worker, Mat<float> out_TQ) {
-    if (block.rows == 0) {
-      return;
-    }
+  // Heads [head, head + heads) of one picture.
+  void AttendFully(const FullAttentionArgs& args, const RowSpan& picture, std::size_t head,
+                   std::size_t heads, Mat<float> out_NE) {
     const std::size_t dim = args.head_dim;
-    const std::size_t heads = std::min(kFullHeads, block.rows);
-    const std::size_t row = segment.row_begin + block.first;
-    const std::size_t row_bytes = KvRowBytes(segment.kv.type, dim);
-    const std::size_t head_bytes = kKvPageTokens * row_bytes;
-    const std::size_t k_offset = segment.kv.layer_offset + head * head_bytes;
-    float* packed = full_out_.data() + worker * kFullRows * dim;
-    table_.attention({.q = args.q_TQ.Row(row) + head * args.q_head_stride,
-                      .q_row_stride = heads * args.q_TQ.stride,
-                      .q_head_stride = args.q_TQ.stride,
-                      .rows = block.rows / heads,
-                      .heads = heads,
-                      .head_dim = dim,
-                      .scale = args.scale,
-                      .first_position = segment.past + segment.rows - 1,
-                      .full = true,
-                      .kv_type = static_cast<int>(segment.kv.type),
-                      .k = {segment.kv.pages, k_offset, row_bytes},
-                      .v = {segment.kv.pages, k_offset + args.kv_heads * head_bytes, row_bytes},
-                      .out = packed,
-                      .out_row_stride = heads * dim,
-                      .scratch = worker_scratch_[worker]});
-    for (std::size_t i = 0; i < block.rows; ++i) {
-      std::copy_n(packed + i * dim, dim, out_TQ.Row(row + i) + head * dim);
+    const std::size_t blocks = Parts(picture.rows, cpu::kFullBlockKeys);
+    const std::size_t block_floats =
+        2 * cpu::kFullBlockKeys * Parts(dim, cpu::kFullDimMultiple) * cpu::kFullDimMultiple;
+    if (full_keys_.size() < heads * blocks * block_floats) {
+      full_keys_ = AlignedBuffer<float>(heads * blocks * block_floats);
     }
+    pool_.Run(heads * blocks, [&](std::size_t task, std::size_t) {
+      const std::size_t column = (head + task / blocks) * dim;
+      const std::size_t first = task % blocks * cpu::kFullBlockKeys;
+      const std::size_t row = picture.begin + first;
+      table_.pack_keys({.k = args.k_NE.Row(row) + column,
+                        .v = args.v_NE.Row(row) + column,
+                        .stride = args.k_NE.stride,
+                        .count = std::min(cpu::kFullBlockKeys, picture.rows - first),
+                        .head_dim = dim,
+                        .block = full_keys_.data() + task * block_floats});
+    });
+    const std::size_t parts = Parts(picture.rows, cpu::kFullRows);
+    pool_.Run(heads * parts, [&](std::size_t task, std::size_t worker) {
+      const std::size_t column = (head + task / parts) * dim;
+      const std::size_t first = task % parts * cpu::kFullRows;
+      table_.full_attention({.q = args.q_NE.Row(picture.begin + first) + column,
+                             .q_stride = args.q_NE.stride,
+                             .rows = std::min(cpu::kFullRows, picture.rows - first),
+                             .head_dim = dim,
+                             .scale = args.scale,
+                             .blocks = full_keys_.data() + task / parts * blocks * block_floats,
+                             .keys = picture.rows,
+                             .out = out_NE.Row(picture.begin + first) + column,
+                             .out_stride = out_NE.stride,
+                             .scratch = worker_scratch_[worker]});
+    });
   }
 
   const cpu::KernelTable table_;
@@ -348,7 +348,7 @@ class CpuOps final : public Ops {
   std::vector<MatMulTask> hooked_tasks_;
   AlignedBuffer<std::byte> scratch_;
   std::vector<std::byte*> worker_scratch_;
-  AlignedBuffer<float> full_out_;  // of FullAttention, made at its first call
+  AlignedBuffer<float> full_keys_;  // of FullAttention, made at its first call
 };
 
 struct KvTypeRow {

@@ -64,9 +64,31 @@ struct MatMulArgs {
   void* scratch;      // kScratchBytes
 };
 
+/// Columns that one packing of float activations holds.
+inline constexpr std::size_t kPackedColumns = 1024;
+
+/// As MatMulArgs for many tokens and the columns [column, column + columns) only, at most
+/// kPackedColumns; column is a multiple of that. x: written by pack_floats, panels of packed_tokens
+/// tokens one after the other. From column 0 on y is set, later it is added to.
+struct PackedMatMulArgs {
+  const void* w;
+  std::size_t w_row_bytes;
+  std::size_t rows;
+  std::size_t column;
+  std::size_t columns;
+  const float* x;
+  std::size_t x_panel;  // floats from one panel to the next
+  std::size_t tokens;
+  float* y;
+  std::size_t y_stride;
+  void* scratch;  // kScratchBytes
+};
+
 struct MatMulKernel {
   Activation activation;
   void (*run)(const MatMulArgs& args);  // null: no kernel, decode the row and use dot_rows
+  /// For kF32 and many tokens, the same bits as run; null: there is none.
+  void (*run_packed)(const PackedMatMulArgs& args) = nullptr;
 };
 
 inline constexpr std::size_t kTensorTypes = 64;  // indexed by GGUF type id
@@ -78,8 +100,7 @@ struct KvRows {
   std::size_t row_bytes;
 };
 
-/// Attention of consecutive rows of one sequence for the query heads that share one KV head, causal
-/// unless `full`.
+/// Causal attention of consecutive rows of one sequence for the query heads that share one KV head.
 struct AttentionTask {
   const float* q;  // row t, head h: q + t * q_row_stride + h * q_head_stride
   std::size_t q_row_stride;
@@ -89,12 +110,43 @@ struct AttentionTask {
   std::size_t head_dim;
   float scale;
   std::size_t first_position;  // of row 0; row t sees positions 0 .. first_position + t
-  bool full;                   // instead every row sees positions 0 .. first_position
   int kv_type;                 // KvType as a number
   KvRows k;
   KvRows v;
   float* out;  // row t, head h: out + t * out_row_stride + h * head_dim
   std::size_t out_row_stride;
+  void* scratch;  // kScratchBytes
+};
+
+/// Keys that one block of packed keys and values holds; the block has 2 * kFullBlockKeys floats for
+/// each value of a head, their number rounded up to kFullDimMultiple.
+inline constexpr std::size_t kFullBlockKeys = 64;
+inline constexpr std::size_t kFullDimMultiple = 16;
+/// Rows that one task of full attention takes at most, and the widest head.
+inline constexpr std::size_t kFullRows = 96;
+inline constexpr std::size_t kFullMaxDim = 512;
+
+/// Keys [0, count) of one block of one head, count at most kFullBlockKeys, into the kernel's order.
+struct PackKeysTask {
+  const float* k;  // key j: k + j * stride; values likewise
+  const float* v;
+  std::size_t stride;
+  std::size_t count;
+  std::size_t head_dim;
+  float* block;  // 64-byte aligned
+};
+
+/// Attention of up to kFullRows rows of one head that see all keys.
+struct FullAttentionTask {
+  const float* q;  // row t: q + t * q_stride
+  std::size_t q_stride;
+  std::size_t rows;
+  std::size_t head_dim;
+  float scale;
+  const float* blocks;  // of pack_keys, one after the other
+  std::size_t keys;
+  float* out;  // row t: out + t * out_stride; may be q
+  std::size_t out_stride;
   void* scratch;  // kScratchBytes
 };
 
@@ -147,6 +199,12 @@ struct KernelTable {
   /// y[t * y_stride] = dot(w, x + t * x_stride) for each token, n long.
   void (*dot_rows)(const float* w, const float* x, std::size_t x_stride, std::size_t tokens,
                    std::size_t n, float* y, std::size_t y_stride);
+  /// Tokens of a panel of packed float activations; 0 without pack_floats.
+  std::size_t packed_tokens;
+  /// Packs up to packed_tokens rows of `columns` values (at most kPackedColumns) into one panel: at
+  /// most packed_tokens * (columns rounded up to 16) floats.
+  void (*pack_floats)(const float* x, std::size_t x_stride, std::size_t tokens, std::size_t columns,
+                      float* out);
 
   /// y = x / sqrt(mean(x^2) + eps) * gain.
   void (*rms_norm)(const float* x, const float* gain, std::size_t n, float eps, float* y);
@@ -164,6 +222,8 @@ struct KernelTable {
   void (*kv_store)(int kv_type, const float* x, std::size_t n, void* out);
 
   void (*attention)(const AttentionTask& task);
+  void (*pack_keys)(const PackKeysTask& task);
+  void (*full_attention)(const FullAttentionTask& task);
   void (*delta)(const DeltaTask& task);
   void (*conv_silu)(const ConvTask& task);
 

@@ -13,6 +13,10 @@ namespace {
 constexpr std::size_t kStreamTokens = 16;
 constexpr std::size_t kStreamBandRows = 32;
 constexpr std::size_t kBandRows = 64;
+// From so many panels of tokens on packing pays.
+constexpr std::size_t kPackFromPanels = 2;
+// Columns of packed activations are a multiple of any vector's lanes.
+constexpr std::size_t kPackedMultiple = 16;
 // Slots of x per range of columns: whole tiles of tokens.
 constexpr std::size_t kSlotMultiple = 16;
 
@@ -25,7 +29,7 @@ std::size_t Bands(const MatMulTask& task, std::size_t band_rows) {
 
 constexpr unsigned kEndShift = 32;
 constexpr std::uint64_t kBeginMask = 0xFFFFFFFF;
-std::uint64_t Pack(std::uint64_t begin, std::uint64_t end) {
+std::uint64_t Stretched(std::uint64_t begin, std::uint64_t end) {
   return begin | (end << kEndShift);
 }
 
@@ -33,7 +37,7 @@ std::optional<std::size_t> TakeFirst(std::atomic<std::uint64_t>& bands) {
   std::uint64_t now = bands.load(std::memory_order_relaxed);
   while ((now & kBeginMask) < now >> kEndShift) {
     const std::uint64_t begin = now & kBeginMask;
-    if (bands.compare_exchange_weak(now, Pack(begin + 1, now >> kEndShift),
+    if (bands.compare_exchange_weak(now, Stretched(begin + 1, now >> kEndShift),
                                     std::memory_order_relaxed)) {
       return begin;
     }
@@ -45,7 +49,8 @@ std::optional<std::size_t> TakeLast(std::atomic<std::uint64_t>& bands) {
   std::uint64_t now = bands.load(std::memory_order_relaxed);
   while ((now & kBeginMask) < now >> kEndShift) {
     const std::uint64_t end = (now >> kEndShift) - 1;
-    if (bands.compare_exchange_weak(now, Pack(now & kBeginMask, end), std::memory_order_relaxed)) {
+    if (bands.compare_exchange_weak(now, Stretched(now & kBeginMask, end),
+                                    std::memory_order_relaxed)) {
       return end;
     }
   }
@@ -60,10 +65,14 @@ MatMulDriver::MatMulDriver(const KernelTable& table, ThreadPool& pool, std::size
       pool_(pool),
       q8k_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 256) * sizeof(BlockQ8K)),
       q8x32_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 32) * sizeof(BlockQ8x32)),
+      packed_(table.packed_tokens == 0
+                  ? 0
+                  : RoundUp(max_rows, table.packed_tokens) *
+                        std::min(kPackedColumns, RoundUp(max_cols, kPackedMultiple))),
       stretches_(pool.size()) {}
 
 std::size_t MatMulDriver::scratch_bytes() const {
-  return q8k_.size() + q8x32_.size();
+  return q8k_.size() + q8x32_.size() + packed_.size() * sizeof(float);
 }
 
 void MatMulDriver::Quantize(Mat<const float> x_TI, std::span<const MatMulTask> tasks) {
@@ -126,18 +135,66 @@ void MatMulDriver::RunBand(Mat<const float> x_TI, const MatMulTask& task, std::s
               .scratch = scratch});
 }
 
-void MatMulDriver::Work(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
-                        std::size_t band_rows, std::size_t worker, std::byte* scratch) {
+bool MatMulDriver::IsPacked(const MatMulTask& task) const {
+  return task.y_TO.rows >= kPackFromPanels * table_.packed_tokens &&
+         table_.matmul[static_cast<std::size_t>(task.w_OI->type)].run_packed != nullptr;
+}
+
+std::size_t MatMulDriver::BandsIn(const Pass& pass, const MatMulTask& task) const {
+  return IsPacked(task) == pass.packed ? Bands(task, pass.band_rows) : 0;
+}
+
+std::size_t MatMulDriver::PanelFloats(std::size_t columns) const {
+  return table_.packed_tokens * RoundUp(columns, kPackedMultiple);
+}
+
+void MatMulDriver::Pack(Mat<const float> x_TI, const Pass& pass) {
+  const std::size_t panel = table_.packed_tokens;
+  const std::size_t panels = (x_TI.rows + panel - 1) / panel;
+  const std::size_t floats = PanelFloats(pass.columns);
+  TANDEM_CHECK(panels * floats <= packed_.size(), "x is larger than the device was made for");
+  pool_.Run(panels, [&](std::size_t p, std::size_t) {
+    const std::size_t first = p * panel;
+    table_.pack_floats(x_TI.Row(first) + pass.column, x_TI.stride,
+                       std::min(panel, x_TI.rows - first), pass.columns,
+                       packed_.data() + p * floats);
+  });
+}
+
+void MatMulDriver::RunPackedBand(Mat<const float> x_TI, const Pass& pass, const MatMulTask& task,
+                                 std::size_t begin, std::size_t end, std::byte* scratch) {
+  const QMat& w = *task.w_OI;
+  table_.matmul[static_cast<std::size_t>(w.type)].run_packed({.w = w.Row(begin),
+                                                              .w_row_bytes = w.row_bytes,
+                                                              .rows = end - begin,
+                                                              .column = pass.column,
+                                                              .columns = pass.columns,
+                                                              .x = packed_.data(),
+                                                              .x_panel = PanelFloats(pass.columns),
+                                                              .tokens = x_TI.rows,
+                                                              .y = task.y_TO.data + begin,
+                                                              .y_stride = task.y_TO.stride,
+                                                              .scratch = scratch});
+}
+
+void MatMulDriver::Work(Mat<const float> x_TI, const Pass& pass, std::size_t worker,
+                        std::byte* scratch) {
   const auto run = [&](std::size_t band, std::size_t stretch_end) {
     std::size_t i = 0;
-    for (; band >= Bands(tasks[i], band_rows); ++i) {
-      band -= Bands(tasks[i], band_rows);
-      stretch_end -= Bands(tasks[i], band_rows);
+    for (; band >= BandsIn(pass, pass.tasks[i]); ++i) {
+      band -= BandsIn(pass, pass.tasks[i]);
+      stretch_end -= BandsIn(pass, pass.tasks[i]);
     }
-    const QMat& w = *tasks[i].w_OI;
-    const std::size_t begin = band * band_rows;
-    RunBand(x_TI, tasks[i], begin, std::min(w.rows, begin + band_rows),
-            w.Row(std::min(w.rows, stretch_end * band_rows)), scratch);
+    const MatMulTask& task = pass.tasks[i];
+    const QMat& w = *task.w_OI;
+    const std::size_t begin = band * pass.band_rows;
+    const std::size_t end = std::min(w.rows, begin + pass.band_rows);
+    if (pass.packed) {
+      RunPackedBand(x_TI, pass, task, begin, end, scratch);
+    } else {
+      RunBand(x_TI, task, begin, end, w.Row(std::min(w.rows, stretch_end * pass.band_rows)),
+              scratch);
+    }
   };
   std::atomic<std::uint64_t>& mine = stretches_[worker].bands;
   while (const std::optional<std::size_t> band = TakeFirst(mine)) {
@@ -151,32 +208,53 @@ void MatMulDriver::Work(Mat<const float> x_TI, std::span<const MatMulTask> tasks
   }
 }
 
-void MatMulDriver::Run(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
-                       std::span<std::byte* const> worker_scratch) {
-  const std::size_t band_rows = x_TI.rows <= kStreamTokens ? kStreamBandRows : kBandRows;
+void MatMulDriver::RunPass(Mat<const float> x_TI, const Pass& pass,
+                           std::span<std::byte* const> worker_scratch) {
   std::size_t bands = 0;
-  for (const MatMulTask& task : tasks) {
-    TANDEM_CHECK(task.w_OI->cols == x_TI.cols, "weight rows must be as long as the input");
-    TANDEM_CHECK(task.y_TO.rows == x_TI.rows && task.y_TO.cols == task.w_OI->rows, "output shape");
-    TANDEM_CHECK(x_TI.cols * sizeof(float) <= kScratchBytes,
-                 "a decoded row must fit the scratch memory");
-    bands += Bands(task, band_rows);
+  for (const MatMulTask& task : pass.tasks) {
+    bands += BandsIn(pass, task);
   }
   TANDEM_CHECK(bands <= kBeginMask, "too many rows");
-  if (x_TI.rows == 0) {
-    return;  // an empty view may have no memory to point into
+  if (bands == 0) {
+    return;
   }
-  Quantize(x_TI, tasks);
   const std::size_t workers = stretches_.size();
   for (std::size_t i = 0; i < workers; ++i) {
-    stretches_[i].bands.store(Pack(bands * i / workers, bands * (i + 1) / workers),
+    stretches_[i].bands.store(Stretched(bands * i / workers, bands * (i + 1) / workers),
                               std::memory_order_relaxed);
   }
   // A stretch is named by the task's number, not by who runs it: a worker that comes late finds its
   // stretch taken.
   pool_.Run(std::min(workers, bands), [&](std::size_t stretch, std::size_t worker) {
-    Work(x_TI, tasks, band_rows, stretch, worker_scratch[worker]);
+    Work(x_TI, pass, stretch, worker_scratch[worker]);
   });
+}
+
+void MatMulDriver::Run(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
+                       std::span<std::byte* const> worker_scratch) {
+  bool any_packed = false;
+  for (const MatMulTask& task : tasks) {
+    TANDEM_CHECK(task.w_OI->cols == x_TI.cols, "weight rows must be as long as the input");
+    TANDEM_CHECK(task.y_TO.rows == x_TI.rows && task.y_TO.cols == task.w_OI->rows, "output shape");
+    TANDEM_CHECK(x_TI.cols * sizeof(float) <= kScratchBytes,
+                 "a decoded row must fit the scratch memory");
+    any_packed = any_packed || IsPacked(task);
+  }
+  if (x_TI.rows == 0) {
+    return;  // an empty view may have no memory to point into
+  }
+  Quantize(x_TI, tasks);
+  const std::size_t band_rows = x_TI.rows <= kStreamTokens ? kStreamBandRows : kBandRows;
+  RunPass(x_TI, {.tasks = tasks, .band_rows = band_rows}, worker_scratch);
+  for (std::size_t column = 0; any_packed && column < x_TI.cols; column += kPackedColumns) {
+    const Pass pass = {.tasks = tasks,
+                       .packed = true,
+                       .band_rows = kBandRows,
+                       .column = column,
+                       .columns = std::min(kPackedColumns, x_TI.cols - column)};
+    Pack(x_TI, pass);
+    RunPass(x_TI, pass, worker_scratch);
+  }
 }
 
 }  // namespace tandem::cpu

@@ -37,15 +37,33 @@ class MatMulDriver {
   };
 
   void Quantize(Mat<const float> x_TI, std::span<const MatMulTask> tasks);
+  /// Which tasks of a call are at work, and on which columns.
+  struct Pass {
+    std::span<const MatMulTask> tasks;
+    bool packed = false;  // those with float weights and many tokens
+    std::size_t band_rows = 0;
+    std::size_t column = 0;  // of a packed pass
+    std::size_t columns = 0;
+  };
+
+  bool IsPacked(const MatMulTask& task) const;
+  std::size_t BandsIn(const Pass& pass, const MatMulTask& task) const;
+  /// Packs columns of all tokens.
+  void Pack(Mat<const float> x_TI, const Pass& pass);
+  std::size_t PanelFloats(std::size_t columns) const;
+  void RunPackedBand(Mat<const float> x_TI, const Pass& pass, const MatMulTask& task,
+                     std::size_t begin, std::size_t end, std::byte* scratch);
   void RunBand(Mat<const float> x_TI, const MatMulTask& task, std::size_t begin, std::size_t end,
                const std::byte* w_end, std::byte* scratch);
-  void Work(Mat<const float> x_TI, std::span<const MatMulTask> tasks, std::size_t band_rows,
-            std::size_t worker, std::byte* scratch);
+  void Work(Mat<const float> x_TI, const Pass& pass, std::size_t worker, std::byte* scratch);
+  /// Splits the pass over the pool.
+  void RunPass(Mat<const float> x_TI, const Pass& pass, std::span<std::byte* const> worker_scratch);
 
   const KernelTable& table_;
   ThreadPool& pool_;
   AlignedBuffer<std::byte> q8k_;
   AlignedBuffer<std::byte> q8x32_;
+  AlignedBuffer<float> packed_;  // at most kPackedColumns columns of all tokens
   std::vector<Stretch> stretches_;
 };
 

@@ -18,6 +18,8 @@ inline constexpr std::size_t kLanes = 8;
 inline constexpr std::size_t kDoubleLanes = 4;
 /// Vectors that SumEach adds up at once, and the accumulators that a kernel may keep in registers.
 inline constexpr std::size_t kSums = 8;
+/// Tokens of a tile two vectors wide, whose sums and operands fit the registers.
+inline constexpr std::size_t kPanelTokens = 6;
 
 inline __m256i FirstLanes(std::size_t n) {
   alignas(32) static constexpr std::int32_t kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1};

@@ -1,11 +1,13 @@
 #include "kernels/cpu/avx512/float_kernels.h"
 #include "kernels/cpu/avx512/floats-inl.h"
 #include "kernels/cpu/simd/float_matmul-inl.h"
+#include "kernels/cpu/simd/packed_matmul-inl.h"
 
 namespace tandem::cpu {
 
 void InstallFloatMatMulsAvx512(KernelTable* table) {
   InstallFloatMatMuls(table);
+  InstallPackedMatMuls(table);
 }
 
 }  // namespace tandem::cpu

@@ -18,6 +18,8 @@ inline constexpr std::size_t kLanes = 16;
 inline constexpr std::size_t kDoubleLanes = 8;
 /// Vectors that SumEach adds up at once, and the accumulators that a kernel may keep in registers.
 inline constexpr std::size_t kSums = 16;
+/// Tokens of a tile two vectors wide, whose sums and operands fit the registers.
+inline constexpr std::size_t kPanelTokens = 12;
 
 inline __mmask16 FirstLanes(std::size_t n) {
   return static_cast<__mmask16>((1U << n) - 1U);

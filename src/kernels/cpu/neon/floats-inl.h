@@ -24,6 +24,8 @@ struct F64 {
 inline constexpr std::size_t kLanes = 8;
 /// Vectors that SumEach adds up at once, and the accumulators that a kernel may keep in registers.
 inline constexpr std::size_t kSums = 8;
+/// Tokens of a tile two vectors wide, whose sums and operands fit the registers.
+inline constexpr std::size_t kPanelTokens = 6;
 
 inline F32 operator+(F32 a, F32 b) {
   return {vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)};

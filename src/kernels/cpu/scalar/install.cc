@@ -235,8 +235,54 @@ void Attention(const AttentionTask& task) {
   for (std::size_t t = 0; t < task.rows; ++t) {
     for (std::size_t h = 0; h < task.heads; ++h) {
       AttendRow(task, task.q + t * task.q_row_stride + h * task.q_head_stride,
-                task.first_position + (task.full ? 0 : t),
-                task.out + t * task.out_row_stride + h * task.head_dim);
+                task.first_position + t, task.out + t * task.out_row_stride + h * task.head_dim);
+    }
+  }
+}
+
+// A block holds the keys, then the values, each as it stands: FullRowFloats apart.
+std::size_t FullRowFloats(std::size_t dim) {
+  return (dim + kFullDimMultiple - 1) / kFullDimMultiple * kFullDimMultiple;
+}
+
+void PackKeys(const PackKeysTask& task) {
+  const std::size_t row = FullRowFloats(task.head_dim);
+  for (std::size_t j = 0; j < task.count; ++j) {
+    std::copy_n(task.k + j * task.stride, task.head_dim, task.block + j * row);
+    std::copy_n(task.v + j * task.stride, task.head_dim, task.block + (kFullBlockKeys + j) * row);
+  }
+}
+
+void FullAttention(const FullAttentionTask& task) {
+  const std::size_t row = FullRowFloats(task.head_dim);
+  const auto key = [&](std::size_t j) {
+    return task.blocks + (j / kFullBlockKeys * 2 * kFullBlockKeys + j % kFullBlockKeys) * row;
+  };
+  for (std::size_t t = 0; t < task.rows; ++t) {
+    const float* q = task.q + t * task.q_stride;
+    const auto score = [&](std::size_t j) {
+      double dot = 0;
+      for (std::size_t i = 0; i < task.head_dim; ++i) {
+        dot += static_cast<double>(q[i]) * static_cast<double>(key(j)[i]);
+      }
+      return dot * static_cast<double>(task.scale);
+    };
+    double maximum = -INFINITY;
+    for (std::size_t j = 0; j < task.keys; ++j) {
+      maximum = std::max(maximum, score(j));
+    }
+    double sums[kFullMaxDim] = {};
+    double total = 0;
+    for (std::size_t j = 0; j < task.keys; ++j) {
+      const double p = std::exp(score(j) - maximum);
+      const float* value = key(j) + kFullBlockKeys * row;
+      total += p;
+      for (std::size_t i = 0; i < task.head_dim; ++i) {
+        sums[i] += p * static_cast<double>(value[i]);
+      }
+    }
+    for (std::size_t i = 0; i < task.head_dim; ++i) {
+      task.out[t * task.out_stride + i] = static_cast<float>(sums[i] / total);
     }
   }
 }
@@ -361,6 +407,8 @@ void InstallScalar(KernelTable* table) {
   table->rope = &Rope;
   table->kv_store = &KvStore;
   table->attention = &Attention;
+  table->pack_keys = &PackKeys;
+  table->full_attention = &FullAttention;
   table->delta = &Delta;
   table->conv_silu = &ConvSilu;
   table->read_bytes = &ReadBytes;

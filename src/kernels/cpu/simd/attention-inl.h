@@ -31,7 +31,6 @@ struct QueryBlock {
   std::size_t queries;
   std::size_t heads;
   std::size_t first_position;
-  std::size_t row_step;  // positions that a row sees more than the row before it: 1, or 0 for all
   std::size_t width;
   float scale;
   bool direct;  // pages are read as they are; else converted, and q is in the order of the chains
@@ -47,7 +46,7 @@ struct QueryBlock {
 
   /// Keys of the page at `begin` that query i sees.
   std::size_t Visible(std::size_t i, std::size_t begin) const {
-    const std::size_t end = first_position + i / heads * row_step + 1;
+    const std::size_t end = first_position + i / heads + 1;
     if (end <= begin) {
       return 0;
     }
@@ -268,8 +267,7 @@ inline QueryBlock StartBlock(const AttentionTask& task, std::size_t row, std::si
   QueryBlock block;
   block.queries = rows * heads;
   block.heads = heads;
-  block.row_step = task.full ? 0 : 1;
-  block.first_position = task.first_position + row * block.row_step;
+  block.first_position = task.first_position + row;
   block.width = (task.head_dim + kLanes - 1) / kLanes * kLanes;
   block.direct = block.queries < kConvertFrom && block.width == task.head_dim;
   block.scale = task.scale;
@@ -315,7 +313,7 @@ template <typename Kv>
 void AttendBlock(const AttentionTask& task, std::size_t row, std::size_t rows, std::size_t head,
                  std::size_t heads) {
   const QueryBlock block = StartBlock(task, row, rows, head, heads);
-  const std::size_t end = block.first_position + (rows - 1) * block.row_step + 1;
+  const std::size_t end = block.first_position + rows;
   for (std::size_t begin = 0; begin < end; begin += kPageTokens) {
     if (block.direct) {
       AttendPageDirectly<Kv>(block, task, begin);
