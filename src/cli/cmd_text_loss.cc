@@ -25,6 +25,7 @@ struct LossArguments {
   std::string journal;
   std::size_t window = 512;
   OpenSettings open;
+  bool special = false;
   bool json = false;
 
   void Add(CLI::App& app) {
@@ -33,6 +34,8 @@ struct LossArguments {
     app.add_option("--journal", journal,
                    "Keep what is finished in FILE and go on from there after an interruption")
         ->option_text(" FILE");
+    app.add_flag("--special", special,
+                 "Special tokens spelt out in the text, as in rendered chats, count as such");
     app.add_option("--kv", open.kv, "Format of cached keys and values: f16, f32, bf16 or q8_0")
         ->option_text(" TYPE");
     app.add_option("--threads", open.threads, "Default: the physical cores that may be used")
@@ -63,10 +66,11 @@ void ClearProgress() {
   }
 }
 
-Result<std::vector<TokenId>> ReadIds(const std::string& path, const OpenedModel& opened) {
-  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  TANDEM_RETURN_IF_ERROR(CheckUtf8(text, path));
-  return opened.loaded->tokenizer().EncodePlain(text);
+Result<std::vector<TokenId>> ReadIds(const LossArguments& arguments, const OpenedModel& opened) {
+  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments.file));
+  TANDEM_RETURN_IF_ERROR(CheckUtf8(text, arguments.file));
+  const auto& tokenizer = opened.loaded->tokenizer();
+  return arguments.special ? tokenizer.EncodeSpecial(text) : tokenizer.EncodePlain(text);
 }
 
 std::string ModelKey(const OpenedModel& opened) {
@@ -105,7 +109,7 @@ class PerplexityCommand : public Command {
 
   Result<ExitCode> Run() override {
     TANDEM_ASSIGN_OR_RETURN(const OpenedModel opened, OpenedModel::Load(model_, arguments_.open));
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(arguments_.file, opened));
+    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(arguments_, opened));
     const Result<TextLoss> loss = MeasurePerplexity(opened.loaded->network(), ids,
                                                     arguments_.Options(opened, ModelKey(opened)));
     ClearProgress();
@@ -140,8 +144,8 @@ class KlCommand : public Command {
   Result<ExitCode> Run() override {
     TANDEM_ASSIGN_OR_RETURN(const OpenedModel base, OpenedModel::Load(base_, arguments_.open));
     TANDEM_ASSIGN_OR_RETURN(const OpenedModel model, OpenedModel::Load(model_, arguments_.open));
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(arguments_.file, base));
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> other, ReadIds(arguments_.file, model));
+    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(arguments_, base));
+    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> other, ReadIds(arguments_, model));
     if (ids != other) {
       return Status(StatusCode::kInvalidArgument,
                     Format("{} and {} split the text into different tokens; their distributions "

@@ -9,7 +9,7 @@
 namespace tandem::quant {
 
 // clang-format off
-const std::uint16_t kIq2XxsGrid[256] = {
+constexpr std::uint16_t kIq2XxsGrid[256] = {
     0, 2, 5, 8, 10, 17, 20, 32, 34, 40, 42, 65, 68, 80,
     88, 97, 100, 128, 130, 138, 162, 257, 260, 272, 277, 320, 388, 408,
     512, 514, 546, 642, 1025, 1028, 1040, 1057, 1060, 1088, 1090, 1096, 1120, 1153,
@@ -31,7 +31,7 @@ const std::uint16_t kIq2XxsGrid[256] = {
     41472, 42008, 43088, 43268,
 };
 
-const std::uint16_t kIq2XsGrid[512] = {
+constexpr std::uint16_t kIq2XsGrid[512] = {
     0, 2, 5, 8, 10, 17, 20, 22, 25, 32, 34, 37, 40, 65,
     68, 70, 73, 80, 82, 85, 88, 97, 100, 128, 130, 133, 136, 145,
     148, 153, 160, 257, 260, 262, 265, 272, 274, 277, 280, 282, 289, 292,
@@ -71,7 +71,7 @@ const std::uint16_t kIq2XsGrid[512] = {
     43176, 43268, 43396, 43398, 43560, 43562, 43665, 43690,
 };
 
-const std::uint16_t kIq2SGrid[1024] = {
+constexpr std::uint16_t kIq2SGrid[1024] = {
     0, 2, 5, 8, 10, 17, 20, 22, 25, 32, 34, 37, 40, 65,
     68, 70, 73, 80, 82, 85, 88, 97, 100, 102, 105, 128, 130, 133,
     136, 145, 148, 160, 165, 170, 257, 260, 262, 265, 272, 274, 277, 280,
@@ -148,7 +148,7 @@ const std::uint16_t kIq2SGrid[1024] = {
     43656, 43690,
 };
 
-const std::uint16_t kIq3XxsGrid[256] = {
+constexpr std::uint16_t kIq3XxsGrid[256] = {
     0, 2, 4, 9, 11, 15, 16, 18, 25, 34, 59, 61, 65, 67,
     72, 74, 81, 85, 88, 90, 97, 108, 120, 128, 130, 132, 137, 144,
     146, 153, 155, 159, 169, 175, 189, 193, 199, 200, 202, 213, 248, 267,
@@ -170,7 +170,7 @@ const std::uint16_t kIq3XxsGrid[256] = {
     3904, 3906, 3924, 3992,
 };
 
-const std::uint16_t kIq3SGrid[512] = {
+constexpr std::uint16_t kIq3SGrid[512] = {
     0, 1, 2, 5, 7, 8, 9, 10, 12, 14, 16, 17, 21, 27,
     32, 34, 37, 39, 41, 43, 48, 50, 57, 60, 63, 64, 65, 66,
     68, 72, 73, 77, 80, 83, 87, 89, 93, 100, 113, 117, 122, 128,
@@ -210,7 +210,7 @@ const std::uint16_t kIq3SGrid[512] = {
     3851, 3856, 3880, 3922, 3938, 3970, 3993, 4032,
 };
 
-const std::uint16_t kIq1Grid[2048] = {
+constexpr std::uint16_t kIq1Grid[2048] = {
     0, 2, 5, 8, 10, 17, 21, 32, 34, 40, 42, 69, 81, 84,
     86, 101, 128, 130, 136, 138, 149, 160, 162, 168, 170, 260, 261, 273,
     276, 278, 281, 282, 293, 321, 326, 329, 338, 341, 346, 353, 356, 358,
@@ -360,5 +360,33 @@ const std::uint16_t kIq1Grid[2048] = {
     43680, 43682, 43688, 43690,
 };
 // clang-format on
+
+namespace {
+
+template <std::size_t kEntries, typename Meaning>
+constexpr ByteCodebook<kEntries> SpellOut(const std::uint16_t (&grid)[kEntries], Meaning meaning) {
+  ByteCodebook<kEntries> bytes{};
+  for (std::size_t e = 0; e < kEntries; ++e) {
+    for (unsigned i = 0; i < 8; ++i) {
+      const std::uint8_t byte = meaning((grid[e] >> (2 * i)) & 3);
+      bytes.entry[e] |= static_cast<std::uint64_t>(byte) << (8 * i);
+    }
+  }
+  return bytes;
+}
+
+constexpr std::uint8_t Magnitude(int level) {
+  return kIq2Levels[level];
+}
+constexpr std::uint8_t Eighths(int level) {
+  return static_cast<std::uint8_t>(8 * (level - 1));
+}
+
+}  // namespace
+
+constexpr ByteCodebook<256> kIq2XxsBytes = SpellOut(kIq2XxsGrid, Magnitude);
+constexpr ByteCodebook<512> kIq2XsBytes = SpellOut(kIq2XsGrid, Magnitude);
+constexpr ByteCodebook<1024> kIq2SBytes = SpellOut(kIq2SGrid, Magnitude);
+constexpr ByteCodebook<2048> kIq1Bytes = SpellOut(kIq1Grid, Eighths);
 
 }  // namespace tandem::quant

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 /// Codebooks of the formats that code several values by one number; see codebooks.cc. Nothing but
@@ -17,5 +18,17 @@ extern const std::uint16_t kIq1Grid[2048];
 constexpr std::uint8_t kIq2Levels[4] = {8, 25, 43, 0};
 constexpr std::uint8_t kIq3XxsLevels[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 constexpr std::uint8_t kIq3SLevels[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+
+/// The codebooks of eight values spelt out, a byte each, the first lowest.
+template <std::size_t kEntries>
+struct ByteCodebook {
+  std::uint64_t entry[kEntries];
+};
+/// Magnitudes.
+extern const ByteCodebook<256> kIq2XxsBytes;
+extern const ByteCodebook<512> kIq2XsBytes;
+extern const ByteCodebook<1024> kIq2SBytes;
+/// 8 (level - 1), of both signs.
+extern const ByteCodebook<2048> kIq1Bytes;
 
 }  // namespace tandem::quant

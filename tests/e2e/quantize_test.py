@@ -3,6 +3,7 @@
 
 usage: quantize_test.py PATH/TO/tandem SOURCE_DIR
 """
+import json
 import os
 import resource
 import signal
@@ -87,6 +88,18 @@ class Quantize(unittest.TestCase):
                 out.unlink()
             # Where a file cannot be made without a name, a hidden one may stay; it is never the output's.
             self.assertEqual([n for n in sorted(p.name for p in self.path.iterdir()) if not n.startswith(".")], before)
+
+    def test_special_tokens_in_a_text_count_as_such_when_asked(self):
+        text = self.path / "chat.txt"
+        text.write_text("<|im_start|>user\nhello<|im_end|>\n" * 8)
+        tokens = []
+        for extra in ([], ["--special"]):
+            code, out, err = run("perplexity", self.source, text, "--window", "16", "--json", *extra)
+            self.assertEqual(code, 0, err)
+            tokens.append(json.loads(out)["tokens"])
+            code, out, err = run("kl", self.source, self.source, text, "--window", "16", "--json", *extra)
+            self.assertEqual((code, json.loads(out)["kl"]["max"]), (0, 0.0), err)
+        self.assertLess(tokens[1], tokens[0] - 8)
 
     def test_bad_input(self):
         self.refused(self.path / "none.gguf", self.path / "o.gguf", "Q4_K_M")

@@ -13,13 +13,17 @@ using Blocks32 = SubBlocks<kBlock32>;
 /// Codes of one group of sub-blocks, as bytes: codes[i][lane].
 template <std::size_t N>
 struct CodeBytes {
-  std::uint8_t codes[N][kLanes];
+  alignas(16) std::uint8_t codes[N][kLanes];
 
   [[gnu::always_inline]] void Set(std::size_t i, Floats whole) {
     const Ints integers = __builtin_convertvector(whole, Ints);
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      codes[i][lane] = static_cast<std::uint8_t>(integers[lane]);
-    }
+    const Bytes bytes = __builtin_convertvector(integers, Bytes);
+    __builtin_memcpy(codes[i], &bytes, sizeof(bytes));
+  }
+  [[gnu::always_inline]] Bytes Load(std::size_t i) const {
+    Bytes bytes;
+    __builtin_memcpy(&bytes, codes[i], sizeof(bytes));
+    return bytes;
   }
 };
 
@@ -27,24 +31,37 @@ struct CodeBytes {
   *to = static_cast<std::uint16_t>(halves[lane]);
 }
 
-/// The two nibbles of bytes 0..15, as all these formats pack them.
-template <typename Block>
-void PackNibbles(const CodeBytes<kBlock32>& bytes, std::size_t lane, Block* block) {
-  for (std::size_t i = 0; i < 16; ++i) {
-    block->qs[i] = static_cast<std::uint8_t>((bytes.codes[i][lane] & 15) |
-                                             ((bytes.codes[i + 16][lane] & 15) << 4));
-  }
-}
-template <typename Block>
-void PackFifthBits(const CodeBytes<kBlock32>& bytes, std::size_t lane, Block* block) {
-  for (std::size_t byte = 0; byte < 4; ++byte) {
-    unsigned bits = 0;
-    for (std::size_t i = 0; i < 8; ++i) {
-      bits |= static_cast<unsigned>(bytes.codes[8 * byte + i][lane] >> 4) << i;
+/// What all these formats pack alike, a block to a lane.
+struct PackedCodes {
+  Bytes nibbles[kLanes];                      // the 16 bytes of a block
+  alignas(16) std::uint8_t fifth[4][kLanes];  // its fifth bits
+
+  template <bool kFifthBit>
+  [[gnu::always_inline]] void Pack(const CodeBytes<kBlock32>& bytes) {
+    for (std::size_t i = 0; i < 16; ++i) {
+      nibbles[i] = (bytes.Load(i) & 15) | (bytes.Load(i + 16) << 4);
     }
-    block->qh[byte] = static_cast<std::uint8_t>(bits);
+    Transpose16(nibbles);
+    if constexpr (kFifthBit) {
+      for (std::size_t byte = 0; byte < 4; ++byte) {
+        Bytes bits{};
+        for (std::size_t i = 0; i < 8; ++i) {
+          bits |= (bytes.Load(8 * byte + i) >> 4) << static_cast<int>(i);
+        }
+        __builtin_memcpy(fifth[byte], &bits, sizeof(bits));
+      }
+    }
   }
-}
+  template <bool kFifthBit, typename Block>
+  [[gnu::always_inline]] void Store(std::size_t lane, Block* block) const {
+    __builtin_memcpy(block->qs, &nibbles[lane], sizeof(block->qs));
+    if constexpr (kFifthBit) {
+      for (std::size_t byte = 0; byte < 4; ++byte) {
+        block->qh[byte] = fifth[byte][lane];
+      }
+    }
+  }
+};
 
 /// Calls encode(b, used, out) for groups of sixteen blocks.
 template <typename Block, typename Encode>
@@ -66,7 +83,7 @@ template <typename Block, bool kFifthBit>
 void EncodeScaled32(const float* values, const float* importance, std::size_t count,
                     std::byte* blocks) {
   constexpr float kReach = kFifthBit ? 16 : 8;
-  const Trials trials = importance == nullptr ? Trials{-0.8F, 0.4F, 3} : Trials{-1.2F, 0.2F, 10};
+  const Trials trials = importance == nullptr ? Trials{-0.6F, 0.6F, 2} : Trials{-1.2F, 0.2F, 10};
   ForGroups32<Block>(values, importance, count, blocks,
                      [trials](const Blocks32& b, std::size_t used, Block* out) {
                        const WholeCodes whole{kReach};
@@ -76,12 +93,11 @@ void EncodeScaled32(const float* values, const float* importance, std::size_t co
                        for (std::size_t i = 0; i < kBlock32; ++i) {
                          bytes.Set(i, whole.Nearest(LoadLanes(b.x[i]) * inverse) + kReach);
                        }
+                       PackedCodes packed;
+                       packed.Pack<kFifthBit>(bytes);
                        for (std::size_t lane = 0; lane < used; ++lane) {
                          StoreHalf(d, lane, &out[lane].d);
-                         PackNibbles(bytes, lane, out + lane);
-                         if constexpr (kFifthBit) {
-                           PackFifthBits(bytes, lane, out + lane);
-                         }
+                         packed.Store<kFifthBit>(lane, out + lane);
                        }
                      });
 }
@@ -103,13 +119,12 @@ void EncodeAffine32(const float* values, const float* importance, std::size_t co
                        for (std::size_t i = 0; i < kBlock32; ++i) {
                          bytes.Set(i, Code((LoadLanes(b.x[i]) - min) * inverse, 0, kMaxCode));
                        }
+                       PackedCodes packed;
+                       packed.Pack<kFifthBit>(bytes);
                        for (std::size_t lane = 0; lane < used; ++lane) {
                          StoreHalf(d, lane, &out[lane].d);
                          StoreHalf(m, lane, &out[lane].m);
-                         PackNibbles(bytes, lane, out + lane);
-                         if constexpr (kFifthBit) {
-                           PackFifthBits(bytes, lane, out + lane);
-                         }
+                         packed.Store<kFifthBit>(lane, out + lane);
                        }
                      });
 }

@@ -47,9 +47,11 @@ void EncodeIQ4_NL(const float* values, const float* importance, std::size_t coun
         for (std::size_t i = 0; i < kBlock32; ++i) {
           bytes.Set(i, table.Place(LoadLanes(b.x[i]) * inverse));
         }
+        PackedCodes packed;
+        packed.Pack<false>(bytes);
         for (std::size_t lane = 0; lane < used; ++lane) {
           StoreHalf(d, lane, &out[lane].d);
-          PackNibbles(bytes, lane, out + lane);
+          packed.Store<false>(lane, out + lane);
         }
       });
 }

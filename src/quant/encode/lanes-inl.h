@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kLanes = 16;
 using Floats = float __attribute__((vector_size(64)));
 using Ints = std::int32_t __attribute__((vector_size(64)));
+using Bytes = std::uint8_t __attribute__((vector_size(16)));
 
 [[gnu::always_inline]] inline Floats All(float value) {
   return Floats{} + value;
@@ -99,6 +100,41 @@ struct SubBlocks {
   alignas(64) float share[kLanes];
 };
 
+/// Puts lane j of vector i into lane i of vector j: four rounds of shuffling two halves into each
+/// other.
+template <typename Vector>
+[[gnu::always_inline]] inline void Transpose16(Vector* v) {
+  for (int round = 0; round < 4; ++round) {
+    Vector mixed[16];
+    for (std::size_t i = 0; i < 8; ++i) {
+      mixed[2 * i] = __builtin_shufflevector(v[i], v[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                             21, 6, 22, 7, 23);
+      mixed[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                 28, 13, 29, 14, 30, 15, 31);
+    }
+    for (std::size_t i = 0; i < 16; ++i) {
+      v[i] = mixed[i];
+    }
+  }
+}
+
+/// to[i][lane] = from[lane * N + i] for the first `count` lanes, 0 for the others.
+template <std::size_t N>
+[[gnu::always_inline]] inline void ReadLanes(const float* from, std::size_t count,
+                                             float (*to)[kLanes]) {
+  static_assert(N % 16 == 0);
+  for (std::size_t part = 0; part < N; part += 16) {
+    Floats v[kLanes];
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      v[lane] = lane < count ? LoadLanes(from + lane * N + part) : Floats{};
+    }
+    Transpose16(v);
+    for (std::size_t i = 0; i < 16; ++i) {
+      StoreLanes(v[i], to[part + i]);
+    }
+  }
+}
+
 /// Reads `count` sub-blocks that follow each other; the other lanes hold zeros. importance: null
 /// (all values count the same) or a weight per value. A sub-block whose weights are all zero counts
 /// as one without.
@@ -106,20 +142,25 @@ template <std::size_t N>
 void ReadSubBlocks(const float* values, const float* importance, std::size_t count,
                    SubBlocks<N>* out) {
   constexpr float kEqual = 1.0F / static_cast<float>(N);
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    const bool used = lane < count;
-    float sum = 0;
+  ReadLanes<N>(values, count, out->x);
+  if (importance == nullptr) {
     for (std::size_t i = 0; i < N; ++i) {
-      out->x[i][lane] = used ? values[lane * N + i] : 0.0F;
-      sum += used && importance != nullptr ? importance[lane * N + i] : 0.0F;
+      StoreLanes(All(kEqual), out->w[i]);
     }
-    const bool weighted = sum > kTinyRange;
-    const float inverse = weighted ? 1.0F / sum : 0.0F;
-    for (std::size_t i = 0; i < N; ++i) {
-      out->w[i][lane] = weighted ? importance[lane * N + i] * inverse : kEqual;
-    }
-    out->share[lane] = weighted ? sum : 1.0F;
+    StoreLanes(All(1.0F), out->share);
+    return;
   }
+  ReadLanes<N>(importance, count, out->w);
+  Floats sum{};
+  for (std::size_t i = 0; i < N; ++i) {
+    sum += LoadLanes(out->w[i]);
+  }
+  const Ints weighted = sum > kTinyRange;
+  const Floats inverse = Select(weighted, 1.0F / Select(weighted, sum, All(1.0F)), Floats{});
+  for (std::size_t i = 0; i < N; ++i) {
+    StoreLanes(Select(weighted, LoadLanes(out->w[i]) * inverse, All(kEqual)), out->w[i]);
+  }
+  StoreLanes(Select(weighted, sum, All(1.0F)), out->share);
 }
 
 }  // namespace

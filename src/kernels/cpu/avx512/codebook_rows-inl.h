@@ -98,6 +98,20 @@ inline __m512i LevelTable3(const std::uint8_t* levels, int bias) {
   return SplatTable(bytes);
 }
 
+/// Words of four bytes, joined with the bits above that pdep puts where `mask` says.
+inline std::uint64_t FourPlaces(const std::uint8_t* bytes, std::uint64_t upper,
+                                std::uint64_t mask) {
+  std::uint32_t four = 0;
+  __builtin_memcpy(&four, bytes, sizeof(four));
+  return _pdep_u64(four, 0x00FF00FF00FF00FF) | _pdep_u64(upper, mask);
+}
+/// Eight entries: the words of `low`, then those of `high`.
+inline __m512i EightEntriesAt(const std::uint64_t* grid, std::uint64_t low, std::uint64_t high) {
+  return EightEntries(grid, [=](unsigned entry) {
+    return ((entry < 4 ? low : high) >> (16 * (entry % 4))) & 0xFFFFU;
+  });
+}
+
 /// The signs of a block's values, a bit each.
 struct SignBits {
   alignas(32) std::uint64_t of[4];
@@ -238,11 +252,10 @@ struct DecoderIQ2S : InOrder<HeadIQ2S> {
     const SignBits signs = LoadSigns(p + 34);
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
-      const std::uint8_t* at = p + 2 + 8 * i;
-      const std::size_t upper[2] = {p[66 + 2 * i], p[67 + 2 * i]};
-      const __m512i magnitudes = EightEntries(quant::kIq2SBytes.entry, [=](unsigned entry) {
-        return at[entry] | ((upper[entry / 4] << (8 - 2 * (entry % 4))) & 0x300U);
-      });
+      constexpr std::uint64_t kUpper = 0x0300030003000300;
+      const __m512i magnitudes =
+          EightEntriesAt(quant::kIq2SBytes.entry, FourPlaces(p + 2 + 8 * i, p[66 + 2 * i], kUpper),
+                         FourPlaces(p + 6 + 8 * i, p[67 + 2 * i], kUpper));
       codes[i] = SignedCodes<kBias>(magnitudes, signs.of[i]);
     }
   }
@@ -298,13 +311,12 @@ struct DecoderIQ1S : InOrder<HeadIQ1S> {
   static void ReadCodes(const std::uint8_t* p, __m512i* codes) {
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
-      const std::uint8_t* at = p + 2 + 8 * i;
+      constexpr std::uint64_t kUpper = 0x0700070007000700;
       std::uint32_t qh = 0;
       __builtin_memcpy(&qh, p + 34 + 4 * i, sizeof(qh));
-      const std::uint64_t upper = static_cast<std::uint64_t>(qh) << 8U;
-      const __m512i eighths = EightEntries(quant::kIq1Bytes.entry, [=](unsigned entry) {
-        return at[entry] | ((upper >> (3 * (entry % 4) + 16 * (entry / 4))) & 0x700U);
-      });
+      const __m512i eighths =
+          EightEntriesAt(quant::kIq1Bytes.entry, FourPlaces(p + 2 + 8 * i, qh, kUpper),
+                         FourPlaces(p + 6 + 8 * i, qh >> 16U, kUpper));
       codes[i] = ShiftedCodes(eighths, ((qh >> 15U) & 1U) * 0x0FU | (qh >> 31U) * 0xF0U);
     }
   }
