@@ -9,7 +9,7 @@
 
 #include "base/format.h"
 #include "io/json.h"
-#include "vision/child_process.h"
+#include "io/child_process.h"
 #include "vision/decode.h"
 #include "vision/resize.h"
 
