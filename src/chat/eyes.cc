@@ -144,14 +144,18 @@ Status OpenEyes(const EyesOptions& options, LoadedModel& model) {
   if (options.model.empty()) {
     return OkStatus();
   }
-  std::string why;
-  for (const Candidate& candidate : FindCandidates(options.model)) {
+  std::vector<Candidate> candidates = FindCandidates(options.model);
+  if (!options.projector.empty()) {
+    candidates.insert(candidates.begin(), {.path = options.projector});
+  }
+  Status why;
+  for (const Candidate& candidate : candidates) {
     Result<std::shared_ptr<VisionEncoder>> eyes = OpenFile(candidate.path, model, options);
     if (eyes.ok()) {
       model.set_eyes(std::move(eyes).value());
       return OkStatus();
     }
-    why = why.empty() ? eyes.status().message() : why;
+    why = why.ok() ? eyes.status() : why;
   }
   model.set_blind_reason(std::move(why));
   return OkStatus();

@@ -76,12 +76,20 @@ Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_o
   if (builtin != nullptr) {
     return gguf::ModelFile::FromBytes(builtin->bytes(), builtin->name);
   }
+  TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, PlaceOfModel(name_or_path));
+  return gguf::ModelFile::Open(place.model);
+}
+
+Result<ModelPlace> PlaceOfModel(const std::string& name_or_path) {
+  if (IsBuiltinModelName(name_or_path)) {
+    return ModelPlace{};
+  }
   TANDEM_ASSIGN_OR_RETURN(const ModelName name, ParseModelName(name_or_path));
   if (name.kind == ModelName::Kind::kPath) {
-    return gguf::ModelFile::Open(name_or_path);
+    return ModelPlace{.model = name_or_path, .projector = {}};
   }
   TANDEM_ASSIGN_OR_RETURN(const InstalledModel installed, FindInstalled(name));
-  return gguf::ModelFile::Open(installed.model);
+  return ModelPlace{.model = installed.model, .projector = installed.projector};
 }
 
 }  // namespace tandem

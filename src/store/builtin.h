@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,5 +23,14 @@ bool IsBuiltinModelName(std::string_view name);
 /// model that is on this machine (see FindInstalled). NotFound, with what could be meant or how to
 /// get it, for a name that is neither; otherwise the errors of ModelFile::Open.
 Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_or_path);
+
+/// Where the files of a model lie.
+struct ModelPlace {
+  std::filesystem::path model;      // empty: part of the program
+  std::filesystem::path projector;  // the vision file that its store has for it; empty: none known
+};
+
+/// The place of what OpenModelFile() opens. NotFound and InvalidArgument as there.
+Result<ModelPlace> PlaceOfModel(const std::string& name_or_path);
 
 }  // namespace tandem
