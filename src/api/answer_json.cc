@@ -145,6 +145,7 @@ Json PlanJson(const MemoryPlan& plan) {
           {"cache_bytes", plan.cache},
           {"state_bytes", plan.state},
           {"working_bytes", plan.working},
+          {"vision_bytes", plan.vision},
           {"program_bytes", plan.program},
           {"total_bytes", plan.total},
           {"available_bytes", plan.available},

@@ -46,6 +46,7 @@ Result<MemoryPlan> PlanModel(const std::string& name, const OpenOptions& options
                     .cache = need.cache,
                     .state = need.state,
                     .working = need.working,
+                    .vision = need.vision,
                     .program = need.program,
                     .total = need.total(),
                     .available = available,

@@ -27,16 +27,17 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> loaded, LoadedModel::Load(std::move(file)));
   opened.engine.cpu.isa = settings.isa;
   opened.engine.cpu.threads = settings.threads == 0 ? UsablePhysicalCores() : settings.threads;
-  TANDEM_RETURN_IF_ERROR(OpenEyes(
-      {.model = IsBuiltinModelName(name) ? std::filesystem::path() : std::filesystem::path(name),
-       .mmproj = settings.mmproj,
-       .encoder = {.image_pixels = settings.image_pixels,
-                   .video_pixels = settings.video_pixels,
-                   .image_tokens = settings.image_tokens,
-                   .threads = opened.engine.cpu.threads,
-                   .isa = settings.isa},
-       .pool = pool},
-      *loaded));
+  TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, PlaceOfModel(name));
+  TANDEM_RETURN_IF_ERROR(OpenEyes({.model = place.model,
+                                   .mmproj = settings.mmproj,
+                                   .projector = place.projector,
+                                   .encoder = {.image_pixels = settings.image_pixels,
+                                               .video_pixels = settings.video_pixels,
+                                               .image_tokens = settings.image_tokens,
+                                               .threads = opened.engine.cpu.threads,
+                                               .isa = settings.isa},
+                                   .pool = pool},
+                                  *loaded));
   opened.loaded = std::move(loaded);
   const std::size_t limit = opened.loaded->network().info().context_length;
   if (settings.context_tokens > limit) {
@@ -48,13 +49,14 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
   return opened;
 }
 
-std::uint64_t OpenedModel::FileBytes() const {
-  return loaded->file().file_bytes() +
-         (loaded->eyes() == nullptr ? 0 : loaded->eyes()->file_bytes());
+std::uint64_t OpenedModel::VisionBytes() const {
+  const VisionEncoder* eyes = loaded->eyes();
+  return eyes == nullptr ? 0 : eyes->file_bytes() + eyes->WorkingBytes();
 }
 
 MemoryRequest OpenedModel::Request(std::size_t context_tokens) const {
-  return {.file_bytes = FileBytes(),
+  return {.file_bytes = loaded->file().file_bytes(),
+          .vision_bytes = VisionBytes(),
           .context_tokens = context_tokens,
           .kv = engine.kv,
           .step_rows = engine.max_step_rows,
@@ -81,10 +83,12 @@ Status OpenedModel::FitContext(std::uint64_t available) {
   if (least.total() > available) {
     return {
         StatusCode::kOutOfMemory,
-        Format("{}: a context of {} tokens needs {} (weights {}, cache {}, state {}, working "
-               "memory {}, program {}), but {} are available; 'tandem fit' shows what fits",
-               name, LeastContext(), Bytes(least.total()), Bytes(least.weights), Bytes(least.cache),
-               Bytes(least.state), Bytes(least.working), Bytes(least.program), Bytes(available))};
+        Format(
+            "{}: a context of {} tokens needs {} (weights {}, cache {}, state {}, working "
+            "memory {}, vision {}, program {}), but {} are available; 'tandem fit' shows what fits",
+            name, LeastContext(), Bytes(least.total()), Bytes(least.weights), Bytes(least.cache),
+            Bytes(least.state), Bytes(least.working), Bytes(least.vision), Bytes(least.program),
+            Bytes(available))};
   }
   if (engine.context_tokens != 0) {
     return OkStatus();

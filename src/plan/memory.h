@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,13 +17,15 @@ struct MemoryNeed {
   std::uint64_t cache = 0;    // keys and values of `context_tokens` positions
   std::uint64_t state = 0;    // fixed state of each conversation and its snapshot
   std::uint64_t working = 0;  // buffers of a step
+  std::uint64_t vision = 0;   // the vision file, and looking at the largest picture
   std::uint64_t program = 0;  // the program itself and the tokenizer
 
-  std::uint64_t total() const { return weights + cache + state + working + program; }
+  std::uint64_t total() const { return weights + cache + state + working + vision + program; }
 };
 
 struct MemoryRequest {
   std::uint64_t file_bytes = 0;
+  std::uint64_t vision_bytes = 0;
   std::size_t context_tokens = 0;
   KvType kv = KvType::kF16;
   std::size_t step_rows = 512;
@@ -47,7 +50,9 @@ struct MachineMemory {
   std::uint64_t available = 0;  // that this process may still use, the cgroup's limit included
   std::optional<std::uint64_t> cgroup_limit;
 };
-MachineMemory ReadMachineMemory();
+/// `root`: where /proc and /sys are found. The limit is the lowest of the process's cgroup and
+/// of those it lies in.
+MachineMemory ReadMachineMemory(const std::filesystem::path& root = "/");
 
 /// ReadMachineMemory().available.
 std::uint64_t AvailableMemory();

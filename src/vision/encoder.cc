@@ -95,6 +95,13 @@ Result<std::shared_ptr<VisionEncoder>> VisionEncoder::Create(const gguf::File& f
   return encoder;
 }
 
+std::uint64_t VisionEncoder::WorkingBytes() const {
+  const std::size_t side = config().shape.factor();
+  const std::size_t tokens = static_cast<std::size_t>(limits_.image.max / (side * side));
+  return tower_->WorkingBytes(tokens * config().patches_per_token()) +
+         sizeof(float) * tokens * config().out_width;
+}
+
 Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::Encode(const MediaSource& source,
                                                                   const std::atomic<bool>* cancel) {
   if (source.video) {

@@ -70,6 +70,10 @@ class VisionEncoder {
   const VisionLimits& limits() const { return limits_; }
   /// Bytes of the vision file, 0 when the model's own file holds the tower.
   std::uint64_t file_bytes() const { return owned_ == nullptr ? 0 : owned_->file_bytes(); }
+  /// The vision file, nullptr when the model's own file holds the tower.
+  const gguf::ModelFile* file() const { return owned_.get(); }
+  /// Bytes that looking at the largest picture of the limits takes besides.
+  std::uint64_t WorkingBytes() const;
 
  private:
   VisionEncoder() = default;

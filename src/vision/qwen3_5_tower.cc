@@ -309,6 +309,7 @@ class Qwen35Tower final : public VisionTower {
     return std::max(
         {PatchValues(config_.shape), config_.ffn, config_.patches_per_token() * config_.width});
   }
+  std::uint64_t WorkingBytes(std::size_t patches) const override;
   Status Encode(Ops& ops, const PreparedMedia& media, Mat<float> out_NE,
                 const std::atomic<bool>* cancel) const override;
 
@@ -367,6 +368,17 @@ Status Qwen35Tower::Encode(Ops& ops, const PreparedMedia& media, Mat<float> out_
     Merge(ops, b, out_NE.RowRange(b.first / per_token, b.patches / per_token));
   }
   return OkStatus();
+}
+
+// The buffers of NewBatch() and FillRotary().
+std::uint64_t Qwen35Tower::WorkingBytes(std::size_t patches) const {
+  const std::size_t rows = std::min(kTowerRows, patches);
+  const std::size_t widest = std::max(widest_input(), 2 * config_.width);
+  // x, q, keys and values; the cosines and sines of each head's values.
+  const std::uint64_t floats = std::uint64_t{4} * patches * config_.width +
+                               std::uint64_t{2} * patches * config_.head_dim() +
+                               std::uint64_t{rows} * (config_.width + widest);
+  return sizeof(float) * floats;
 }
 
 Batch Qwen35Tower::NewBatch(const PreparedMedia& media, std::size_t first_step,

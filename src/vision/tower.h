@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "base/status.h"
@@ -40,6 +41,9 @@ class VisionTower {
   virtual const TowerConfig& config() const = 0;
   /// The widest input of a matrix product, for CpuOptions::max_cols.
   virtual std::size_t widest_input() const = 0;
+
+  /// What Encode() takes while it looks at a picture of so many patches, in bytes.
+  virtual std::uint64_t WorkingBytes(std::size_t patches) const = 0;
 
   /// Writes a row for each block of merge x merge patches, in the order of FillPatches; out_NE has
   /// grid.patches() / merge^2 rows. Each step in time is a picture of its own. Cancelled when
