@@ -125,8 +125,8 @@ struct MemoryPlan {
   std::uint64_t cache = 0;    // keys and values
   std::uint64_t state = 0;    // fixed state of one conversation and its snapshot
   std::uint64_t working = 0;  // buffers of a step
+  std::uint64_t vision = 0;   // the vision file, and looking at the largest picture
   std::uint64_t program = 0;  // the program itself and the tokenizer
-  std::uint64_t vision = 0;   // buffers of looking at a picture
   std::uint64_t total = 0;
   std::uint64_t available = 0;             // of this machine now, the cgroup's limit included
   std::size_t largest_context_tokens = 0;  // that fits; 0: none does

@@ -109,7 +109,7 @@ TANDEM_EXPORT int32_t tandem_model_render(const tandem_model* model, const char*
                                           size_t* needed);
 
 /* What a model would take, read from its file's directory alone. A JSON object: context_tokens,
- * weights_bytes, cache_bytes, state_bytes, working_bytes, program_bytes, vision_bytes, total_bytes,
+ * weights_bytes, cache_bytes, state_bytes, working_bytes, vision_bytes, program_bytes, total_bytes,
  * available_bytes, largest_context_tokens, context_limit, fits. */
 TANDEM_EXPORT int32_t tandem_plan(const char* name, const tandem_open_options* options,
                                   char* buffer, size_t capacity, size_t* needed);

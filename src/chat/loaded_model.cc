@@ -42,7 +42,7 @@ Result<std::vector<std::shared_ptr<const EncodedMedia>>> LoadedModel::See(
     std::span<const MediaSource> media, const LookWatch& watch) const {
   std::vector<std::shared_ptr<const EncodedMedia>> seen;
   if (!media.empty() && eyes_ == nullptr) {
-    std::string reason = blind_reason_;
+    std::string reason = blind_reason_.message();
     if (reason.empty() && model_->info().architecture == "qwen35") {
       reason = "its vision file (mmproj) is neither beside it nor given";
     }

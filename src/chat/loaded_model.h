@@ -36,7 +36,9 @@ class LoadedModel {
   void set_eyes(std::shared_ptr<VisionEncoder> eyes) { eyes_ = std::move(eyes); }
   VisionEncoder* eyes() const { return eyes_.get(); }
   /// Why there are none, when a vision file was found that cannot be used.
-  void set_blind_reason(std::string reason) { blind_reason_ = std::move(reason); }
+  void set_blind_reason(Status reason) { blind_reason_ = std::move(reason); }
+  /// Why a vision file that is there was not used; OK when there is none, or it is used.
+  const Status& blind_reason() const { return blind_reason_; }
   /// Encodes pictures and clips in order. Unsupported when the model cannot see; errors of
   /// VisionEncoder::Encode.
   Result<std::vector<std::shared_ptr<const EncodedMedia>>> See(std::span<const MediaSource> media,
@@ -47,7 +49,7 @@ class LoadedModel {
 
   std::unique_ptr<gguf::ModelFile> file_;
   std::shared_ptr<VisionEncoder> eyes_;
-  std::string blind_reason_;
+  Status blind_reason_;
   std::unique_ptr<Network> model_;
   std::unique_ptr<text::FileTokenizer> text_;
   std::string_view template_source_;

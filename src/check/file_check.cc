@@ -13,6 +13,7 @@
 #include "quant/formats.h"
 #include "text/file_tokenizer.h"
 #include "text/template.h"
+#include "vision/encoder.h"
 
 namespace tandem {
 namespace {
@@ -79,6 +80,22 @@ void CheckTokenizer(const gguf::File& file, CheckReport& report) {
   }
 }
 
+void AddNumbers(const std::string& name, const gguf::File& file, CheckReport& report) {
+  std::size_t bad = 0;
+  std::string first;
+  for (const gguf::TensorInfo& tensor : file.tensors()) {
+    const std::string problem = ProblemOf(tensor);
+    if (!problem.empty() && bad++ == 0) {
+      first = problem;
+    }
+  }
+  if (bad == 0) {
+    report.Ok(name, Format("a sample of the rows of all {} tensors", file.tensors().size()));
+  } else {
+    report.Failed(name, bad == 1 ? first : Format("{} (and {} tensors more)", first, bad - 1));
+  }
+}
+
 }  // namespace
 
 FileLayout DescribeLayout(const gguf::ModelFile& file) {
@@ -117,21 +134,32 @@ std::string LayoutText(const FileLayout& layout) {
 }
 
 void CheckNumbers(const gguf::File& file, CheckReport& report) {
-  std::size_t bad = 0;
-  std::string first;
-  for (const gguf::TensorInfo& tensor : file.tensors()) {
-    const std::string problem = ProblemOf(tensor);
-    if (!problem.empty() && bad++ == 0) {
-      first = problem;
-    }
-  }
-  if (bad == 0) {
-    report.Ok("numbers", Format("a sample of the rows of all {} tensors", file.tensors().size()));
-  } else {
-    report.Failed("numbers", bad == 1 ? first : Format("{} (and {} tensors more)", first, bad - 1));
-  }
+  AddNumbers("numbers", file, report);
 }
 
+void CheckVision(const LoadedModel& loaded, CheckReport& report) {
+  const VisionEncoder* eyes = loaded.eyes();
+  if (eyes == nullptr) {
+    const Status& reason = loaded.blind_reason();
+    if (reason.code() == StatusCode::kInvalidArgument) {
+      report.Note("vision",
+                  Format("the vision file beside it is another model's: {}", reason.message()));
+    } else if (!reason.ok()) {
+      report.Failed("vision", reason.message());
+    } else if (loaded.network().info().architecture == "qwen35") {
+      report.Note("vision", "no vision file; the model cannot see pictures");
+    }
+    return;
+  }
+  const TowerConfig& tower = eyes->config();
+  report.Ok("vision",
+            Format("{}: {} layers of width {}, {} values for each of the model's rows",
+                   eyes->file() == nullptr ? "inside" : Printable(eyes->file()->name(), 200),
+                   tower.layers, tower.width, tower.out_width));
+  if (eyes->file() != nullptr) {
+    AddNumbers("vision numbers", *eyes->file(), report);
+  }
+}
 bool CheckFile(const gguf::ModelFile& file, CheckReport& report) {
   report.Ok("layout", LayoutText(DescribeLayout(file)));
   const Result<SpecSheet> sheet = ReadSpecSheet(file);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "chat/loaded_model.h"
 #include "check/report.h"
 #include "gguf/model_file.h"
 
@@ -28,5 +29,10 @@ bool CheckFile(const gguf::ModelFile& file, CheckReport& report);
 
 /// The rows of every tensor that CheckFile looks at: first, last and some between. Adds one item.
 void CheckNumbers(const gguf::File& file, CheckReport& report);
+
+/// What the model sees with: its vision file, or the tower inside. A file that is there but broken
+/// fails; one of another model, or none for a family that can see, is a note. Adds nothing for
+/// families without eyes.
+void CheckVision(const LoadedModel& loaded, CheckReport& report);
 
 }  // namespace tandem

@@ -122,11 +122,11 @@ Result<double> Perplexity(const OpenedModel& opened, std::string_view text) {
   return std::exp(sum / static_cast<double>(ids.size() - 1));
 }
 
-void CheckPerplexity(const OpenedModel& opened, const CheckData& data, CheckReport& report) {
+bool CheckPerplexity(const OpenedModel& opened, const CheckData& data, CheckReport& report) {
   const Result<double> perplexity = Perplexity(opened, data.text);
   if (!perplexity.ok()) {
     report.Failed("perplexity", perplexity.status().message());
-    return;
+    return false;
   }
   const std::string text = Format("{:.2f} on the bundled text", *perplexity);
   if (!IsFullModel(*opened.loaded)) {
@@ -137,6 +137,7 @@ void CheckPerplexity(const OpenedModel& opened, const CheckData& data, CheckRepo
     report.Failed("perplexity", text + Format("; between {} and {} was expected", kLeastPerplexity,
                                               kMostPerplexity));
   }
+  return true;
 }
 
 std::optional<std::string> FindLoop(std::string_view answer) {

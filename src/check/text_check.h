@@ -21,8 +21,9 @@ void CheckIds(const LoadedModel& loaded, const CheckData& data, CheckReport& rep
 Result<double> Perplexity(const OpenedModel& opened, std::string_view text);
 
 /// Perplexity of the bundled text. A model of more than half a billion parameters that has learnt
-/// English is within 2 and 40; for smaller ones the number is only told.
-void CheckPerplexity(const OpenedModel& opened, const CheckData& data, CheckReport& report);
+/// English is within 2 and 40; for smaller ones the number is only told. False when the model gives
+/// no numbers, so that there is no use in asking it anything.
+bool CheckPerplexity(const OpenedModel& opened, const CheckData& data, CheckReport& report);
 
 /// The piece of text that the end of `answer` repeats over and over (at least four times and sixty
 /// bytes in all), or nothing.

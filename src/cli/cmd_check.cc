@@ -1,10 +1,11 @@
 #include <unistd.h>
 
-#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +16,7 @@
 #include "base/format.h"
 #include "check/check_data.h"
 #include "check/file_check.h"
+#include "check/llama_cpp_check.h"
 #include "check/report.h"
 #include "check/text_check.h"
 #include "cli/commands.h"
@@ -33,6 +35,7 @@ namespace {
 
 constexpr std::size_t kAnswerTokens = 400;  // thinking models are told not to
 constexpr std::size_t kContext = 4096;
+constexpr std::size_t kImageTokens = 1024;  // the default of --image-tokens
 // Of the twenty questions; a sound model of these families misses one or two.
 constexpr std::size_t kLeastRight = 15;
 
@@ -58,6 +61,9 @@ class CheckCommand : public Command {
                  "Only the files: hashes, tensors, metadata, tokenizer, numbers");
     app.add_option("--threads", threads_, "Default: the physical cores that may be used")
         ->option_text(" N");
+    app.add_option("--llama-cpp", llama_cpp_,
+                   "Also compare with this program of llama.cpp, llama-completion")
+        ->option_text(" FILE");
     app.add_flag("--yes", yes_, "Download the model when it is missing, without asking");
     app.add_flag("--json", json_, "Print one JSON object");
     app.footer(
@@ -72,6 +78,9 @@ class CheckCommand : public Command {
   }
 
   Result<ExitCode> Run() override {
+    if (quick_ && !llama_cpp_.empty()) {
+      return UsageError(*this, "--llama-cpp compares answers, and --quick gives none");
+    }
     TANDEM_RETURN_IF_ERROR(EnsureModel(name_, {.yes = yes_, .quiet = json_}));
     TANDEM_ASSIGN_OR_RETURN(data_, CheckData::BuiltIn());
     interrupt_.emplace();
@@ -91,7 +100,10 @@ class CheckCommand : public Command {
     TANDEM_ASSIGN_OR_RETURN(const ModelName name, ParseModelName(name_));
     TANDEM_RETURN_IF_ERROR(CheckHashes(name));
     Result<std::unique_ptr<gguf::ModelFile>> file = OpenModelFile(name_);
-    if (file.status().code() == StatusCode::kNotFound) {
+    std::error_code error;
+    const bool is_there =  // and a part of it is missing
+        name.kind == ModelName::Kind::kPath && std::filesystem::exists(name_, error);
+    if (file.status().code() == StatusCode::kNotFound && !is_there) {
       return file.status();
     }
     if (!file.ok()) {
@@ -100,10 +112,10 @@ class CheckCommand : public Command {
     }
     report_.Ok("file", Format("{}, {}", Printable((*file)->name(), 200),
                               FormatBytes(static_cast<double>((*file)->file_bytes()))));
-    if (!CheckFile(**file, report_) || quick_) {
+    if (!CheckFile(**file, report_)) {
       return OkStatus();
     }
-    return CheckRunning();
+    return CheckOpened();
   }
 
   Status CheckHashes(const ModelName& name) {
@@ -127,11 +139,15 @@ class CheckCommand : public Command {
     return OkStatus();
   }
 
-  Status CheckRunning() {
-    Result<OpenedModel> opened = OpenedModel::Load(
-        name_, {.context_tokens = 0, .threads = threads_, .isa = "auto", .kv = "f16"});
+  Status CheckOpened() {
+    Result<OpenedModel> opened =
+        OpenedModel::Load(name_, {.threads = threads_, .image_tokens = kImageTokens});
     if (!opened.ok()) {
       report_.Failed("loading", opened.status().message());
+      return OkStatus();
+    }
+    CheckVision(*opened->loaded, report_);
+    if (quick_) {
       return OkStatus();
     }
     const std::size_t context = std::min(kContext, opened->loaded->network().info().context_length);
@@ -142,10 +158,25 @@ class CheckCommand : public Command {
     }
     full_ = IsFullModel(*opened->loaded);
     CheckIds(*opened->loaded, data_, report_);
-    CheckPerplexity(*opened, data_, report_);
+    if (!CheckPerplexity(*opened, data_, report_)) {
+      return OkStatus();
+    }
+    TANDEM_RETURN_IF_ERROR(CheckAgreement(*opened));
     TANDEM_RETURN_IF_ERROR(CheckAnswers(context));
     CheckMemory(opened->Need(context).total());
     return OkStatus();
+  }
+
+  Status CheckAgreement(const OpenedModel& opened) {
+    if (llama_cpp_.empty()) {
+      return OkStatus();
+    }
+    TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name_));
+    if (place.model.empty()) {
+      report_.Note("llama.cpp", "cannot read a model that is part of this program");
+      return OkStatus();
+    }
+    return CheckLlamaCpp(opened, llama_cpp_, place.model, data_, interrupt_->flag(), report_);
   }
 
   Status CheckAnswers(std::size_t context) {
@@ -238,6 +269,7 @@ class CheckCommand : public Command {
   }
 
   std::string name_;
+  std::string llama_cpp_;
   bool quick_ = false;
   bool yes_ = false;
   bool json_ = false;

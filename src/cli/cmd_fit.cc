@@ -15,21 +15,32 @@
 #include "cli/numbers.h"
 #include "cli/plain_table.h"
 #include "cli/terminal.h"
+#include "compare/opened_model.h"
 #include "io/json.h"
+#include "measure/synthetic.h"
 #include "model/network.h"
 #include "plan/fit.h"
 #include "plan/spec_sheet.h"
-#include "store/builtin.h"
+#include "store/catalogue.h"
+#include "store/model_name.h"
 
 namespace tandem {
 namespace {
 
 constexpr std::size_t kChartCells = 24;
-// Tokens of a picture as 'run' and 'compare' bound them.
-constexpr std::size_t kImageTokens = 1024;
+constexpr std::size_t kImageTokens = 1024;  // the default of --image-tokens
 
 std::string Bytes(std::uint64_t bytes) {
   return FormatBytes(static_cast<double>(bytes));
+}
+
+// Who says how large a model's weights are.
+enum class SizeSource { kFile, kPublished, kComputed };
+
+const char* SourceName(SizeSource source) {
+  return source == SizeSource::kFile        ? "file"
+         : source == SizeSource::kPublished ? "published"
+                                            : "computed";
 }
 
 // A model with what the planner settled for it.
@@ -38,13 +49,24 @@ struct FittedModel {
   SpecSheet sheet;
   ModelInfo info;
   MemoryRequest request;
-  std::size_t largest = 0;  // context that fits
+  SizeSource source = SizeSource::kFile;
+  bool lacks_vision = false;  // its vision file is not here, and no size of one is known
+  std::size_t extended = 0;   // context with YaRN, as published
+  std::size_t largest = 0;    // context that fits
 };
+
+// What the catalogue knows of a model, by the name that was given.
+const CatalogueModel* FindPublished(const std::string& name) {
+  const Result<ModelName> parsed = ParseModelName(name);
+  return parsed.ok() && parsed->kind == ModelName::Kind::kCatalogue
+             ? Catalogue::BuiltIn().Find(parsed->repository)
+             : nullptr;
+}
 
 Json NeedJson(const MemoryNeed& need) {
   return {{"weights_bytes", need.weights}, {"cache_bytes", need.cache},
           {"state_bytes", need.state},     {"working_bytes", need.working},
-          {"program_bytes", need.program}, {"vision_bytes", need.vision},
+          {"vision_bytes", need.vision},   {"program_bytes", need.program},
           {"total_bytes", need.total()}};
 }
 
@@ -66,11 +88,13 @@ std::string Chart(std::uint64_t need, std::uint64_t available, std::uint64_t sca
 class FitCommand : public Command {
  public:
   explicit FitCommand(CLI::App& app) : Command(app) {
-    app.add_option("MODEL", names_, "Models on this machine; several are also planned together")
-        ->required();
+    app.add_option("MODEL", names_,
+                   "Models, on this machine or of the catalogue; several are also planned "
+                   "together; default: qwen3.5:4b phi4-mini");
     app.add_option("--ctx", context_, "Only this context, e.g. 32768 or 128k")->option_text(" N");
     app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16 or q8_0")
-        ->option_text(" TYPE");
+        ->option_text(" TYPE")
+        ->check(CLI::IsMember({"f16", "f32", "bf16", "q8_0"}));
     app.add_option("--parallel", conversations_, "Conversations at the same time; default 1")
         ->option_text(" N");
     app.add_option("--mmproj", mmproj_,
@@ -83,18 +107,19 @@ class FitCommand : public Command {
         ->option_text(" N");
     app.add_flag("--json", json_, "Print one JSON object");
     app.footer(
-        "Weights, cache, fixed state, working memory and the program at every context; what fits;\n"
-        "the longest context that does. Exit code 1 when --ctx, or without it the smallest "
-        "context\n"
-        "of the table, does not fit. 'run' and 'compare' plan with the same numbers.\n"
+        "Weights, cache, fixed state, working memory, vision and the program at every context;\n"
+        "what fits; the longest context that does; the number format to take. A model of the\n"
+        "catalogue that is not on this machine is planned from its published shape and size. Exit\n"
+        "code 1 when --ctx, or without it the smallest context of the table, does not fit. 'run'\n"
+        "and 'compare' plan with the same numbers.\n"
         "\n"
         "Examples:\n"
         "  tandem fit qwen3.5:4b\n"
         "  tandem fit qwen3.5:4b phi4-mini --ctx 32k --kv q8_0 --ram 8g\n"
         "\n"
         "--json fields: memory (total_bytes, available_bytes, cgroup_limit_bytes), models (each\n"
-        "with model, quantisation, largest_context, context_limit, table), together (context,\n"
-        "total_bytes, fits).");
+        "with model, quantisation, size_source, largest_context, context_limit, table), together\n"
+        "(context, total_bytes, fits).");
   }
 
   Result<ExitCode> Run() override {
@@ -103,6 +128,9 @@ class FitCommand : public Command {
     }
     TANDEM_ASSIGN_OR_RETURN(const KvType kv, ParseKvType(kv_));
     std::vector<FittedModel> models;
+    if (names_.empty()) {
+      names_ = {"qwen3.5:4b", "phi4-mini"};
+    }
     for (const std::string& name : names_) {
       TANDEM_ASSIGN_OR_RETURN(FittedModel model, Fit(name, kv));
       models.push_back(std::move(model));
@@ -135,39 +163,63 @@ class FitCommand : public Command {
     return conversations_ == 0 ? "--parallel needs at least one conversation" : "";
   }
 
-  Result<FittedModel> Fit(const std::string& name, KvType kv) const {
+  // As `run` would open it.
+  Result<FittedModel> FitOpened(const OpenedModel& opened) const {
     FittedModel model;
-    model.name = name;
-    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<gguf::ModelFile> file, OpenModelFile(name));
-    TANDEM_ASSIGN_OR_RETURN(model.sheet, ReadSpecSheet(*file));
-    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, LoadNetwork(*file));
+    TANDEM_ASSIGN_OR_RETURN(model.sheet, ReadSpecSheet(opened.loaded->file()));
+    model.info = opened.loaded->network().info();
+    model.request.file_bytes = opened.loaded->file().file_bytes();
+    model.request.vision_bytes = opened.VisionBytes();
+    return model;
+  }
+
+  // From what is published: shapes, and a size where the catalogue has one.
+  static Result<FittedModel> FitPublished(const CatalogueModel& published,
+                                          const std::string& quant) {
+    FittedModel model;
+    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<gguf::ModelFile> outline,
+                            OpenOutline(published.name, quant));
+    TANDEM_ASSIGN_OR_RETURN(model.sheet, ReadSpecSheet(*outline));
+    TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, LoadNetwork(*outline));
     model.info = network->info();
+    const std::optional<std::uint64_t> bytes = published.AboutBytes(quant);
+    model.source = bytes.has_value() ? SizeSource::kPublished : SizeSource::kComputed;
+    model.request.file_bytes = bytes.value_or(outline->file_bytes());
+    model.lacks_vision = published.vision;
+    return model;
+  }
+
+  Result<FittedModel> Fit(const std::string& name, KvType kv) const {
+    const std::size_t threads = threads_ == 0 ? UsablePhysicalCores() : threads_;
+    const CatalogueModel* published = FindPublished(name);
+    const Result<OpenedModel> opened = OpenedModel::Load(
+        name, {.threads = threads, .mmproj = mmproj_, .image_tokens = kImageTokens});
+    FittedModel model;
+    if (opened.ok()) {
+      TANDEM_ASSIGN_OR_RETURN(model, FitOpened(*opened));
+    } else if (published != nullptr && opened.status().code() == StatusCode::kNotFound) {
+      TANDEM_ASSIGN_OR_RETURN(const ModelName parsed, ParseModelName(name));
+      TANDEM_ASSIGN_OR_RETURN(model, FitPublished(*published, parsed.tag));
+    } else {
+      return opened.status();
+    }
+    model.name = name;
+    model.extended = published == nullptr ? 0 : published->context_extended;
     if (tokens_ > model.info.context_length) {
       return Status(StatusCode::kInvalidArgument,
                     Format("{}: a context of {} tokens is more than the model's limit of {}", name,
                            tokens_, model.info.context_length));
     }
-    TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name));
-    TANDEM_ASSIGN_OR_RETURN(const FoundEyes found,
-                            FindEyes({.model = place.model,
-                                      .mmproj = mmproj_,
-                                      .projector = place.projector,
-                                      .encoder = {.image_tokens = kImageTokens},
-                                      .pool = nullptr},
-                                     *file, model.info));
-    const VisionEncoder* eyes = found.eyes.get();
-    model.request = {.file_bytes = file->file_bytes() + (eyes == nullptr ? 0 : eyes->file_bytes()),
-                     .kv = kv,
-                     .threads = threads_ == 0 ? UsablePhysicalCores() : threads_,
-                     .conversations = conversations_,
-                     .vision_bytes = eyes == nullptr ? 0 : eyes->working_bytes()};
+    model.request.kv = kv;
+    model.request.threads = threads;
+    model.request.conversations = conversations_;
     model.largest = LargestContext(model.info, model.request, machine_.available);
     return model;
   }
 
   std::vector<FitRow> Rows(const FittedModel& model) const {
     if (tokens_ == 0) {
-      return FitTable(model.info, model.request);
+      return FitTable(model.info, model.request, model.extended);
     }
     MemoryRequest request = model.request;
     request.context_tokens = tokens_;
@@ -208,10 +260,18 @@ class FitCommand : public Command {
         Format("{}  {}, {} parameters\n", Printable(model.name),
                model.sheet.file_type.empty() ? "mixed formats" : model.sheet.file_type,
                ShortCount(model.sheet.parameters));
-    out += Format("  weights {}, fixed state {}, working memory {}, program {}{}\n",
+    if (model.source != SizeSource::kFile) {
+      out +=
+          Format("  not here; {}{}\n",
+                 model.source == SizeSource::kPublished ? "shape and size as published"
+                                                        : "published shape, size computed from it",
+                 model.lacks_vision ? "; vision file not counted" : "");
+    }
+    out += Format("  weights {}, fixed state {}, working memory {},{}program {}\n",
                   Bytes(least.weights), least.state == 0 ? "none" : Bytes(least.state),
-                  Bytes(least.working), Bytes(least.program),
-                  least.vision == 0 ? "" : Format(", pictures {}", Bytes(least.vision)));
+                  Bytes(least.working),
+                  least.vision == 0 ? " " : Format("\n  vision {}, ", Bytes(least.vision)),
+                  Bytes(least.program));
     std::uint64_t scale = machine_.available;
     for (const FitRow& row : rows) {
       scale = std::max(scale, std::min(row.need.total(), 2 * machine_.available));
@@ -221,12 +281,16 @@ class FitCommand : public Command {
       const std::uint64_t total = row.need.total();
       table.Add({Format("  {:>9}", WithCommas(row.context_tokens)),
                  Format("{:>7}", Bytes(row.need.cache)), Format("{:>7}", Bytes(total)),
-                 Chart(total, machine_.available, scale),
-                 total <= machine_.available ? "fits" : "too much"});
+                 Chart(total, machine_.available, scale), Verdict(model, row)});
     }
     out += table.Render();
     out += "  " + Advice(model) + "\n";
     return out;
+  }
+
+  std::string Verdict(const FittedModel& model, const FitRow& row) const {
+    const char* fits = row.need.total() <= machine_.available ? "fits" : "too much";
+    return row.context_tokens > model.info.context_length ? Format("{}, needs YaRN", fits) : fits;
   }
 
   std::string Advice(const FittedModel& model) const {
@@ -241,9 +305,9 @@ class FitCommand : public Command {
     const std::optional<QuantChoice> choice =
         BestQuant(model.info, model.sheet.parameters, request, machine_.available);
     const std::string context = TokenCount(request.context_tokens);
-    text += choice.has_value() ? Format("; for {} take {}", context, choice->name)
-                               : Format("; no common number format leaves room for {}", context);
-    return text;
+    return text + (choice.has_value()
+                       ? Format("\n  for {} take {}", context, choice->name)
+                       : Format("\n  no common number format leaves room for {}", context));
   }
 
   std::string Text(const std::vector<FittedModel>& models) const {
@@ -286,6 +350,7 @@ class FitCommand : public Command {
       }
       object["models"].push_back({{"model", model.name},
                                   {"quantisation", model.sheet.file_type},
+                                  {"size_source", SourceName(model.source)},
                                   {"largest_context", model.largest},
                                   {"context_limit", model.info.context_length},
                                   {"table", std::move(rows)}});
@@ -314,7 +379,7 @@ class FitCommand : public Command {
 
 std::unique_ptr<Command> AddFit(CLI::App& tandem) {
   return std::make_unique<FitCommand>(
-      *tandem.add_subcommand("fit", "Show what memory a model needs and what fits this machine"));
+      *tandem.add_subcommand("fit", "Show what memory models need and what fits this machine"));
 }
 
 }  // namespace tandem

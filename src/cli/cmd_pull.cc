@@ -19,12 +19,14 @@ namespace tandem {
 namespace {
 
 constexpr const char* kFooter =
-    "NAME is a short name (qwen3.5:4b, qwen3.5:4b-q8_0, phi4-mini), hf.co/OWNER/REPO[:QUANT]\n"
-    "or ollama:NAME[:TAG]. A download that was interrupted goes on where it stopped; the file\n"
-    "gets its name only when its hash is right. The vision file comes along.\n"
+    "NAME is a short name (qwen3.5:4b, qwen3.5:4b-q8_0, phi4-mini), hf.co/OWNER/REPO[:QUANT],\n"
+    "ms:OWNER/REPO[:QUANT] (ModelScope) or ollama:NAME[:TAG]. A download that was interrupted\n"
+    "goes on where it stopped; the file gets its name only when its hash is right. The vision\n"
+    "file comes along.\n"
     "\n"
     "Environment: HF_TOKEN, HF_ENDPOINT (a mirror), HF_HUB_DOWNLOAD_TIMEOUT (seconds without\n"
-    "a byte), TANDEM_MODELS (the folder), TANDEM_OLLAMA_REGISTRY, TANDEM_DOWNLOAD_ATTEMPTS.\n"
+    "a byte), TANDEM_MODELS (the folder), TANDEM_OLLAMA_REGISTRY and TANDEM_MODELSCOPE (mirrors),\n"
+    "TANDEM_DOWNLOAD_ATTEMPTS.\n"
     "\n"
     "Examples:\n"
     "  tandem pull qwen3.5:4b\n"
@@ -33,7 +35,7 @@ constexpr const char* kFooter =
 class PullCommand : public Command {
  public:
   explicit PullCommand(CLI::App& app) : Command(app) {
-    app.add_option("NAME", names_, "Short name, hf.co/OWNER/REPO[:QUANT] or ollama:NAME[:TAG]")
+    app.add_option("NAME", names_, "Short name, hf.co/OWNER/REPO[:QUANT] and so on; see below")
         ->required();
     app.add_flag("--force", force_, "Ask the server even when the model is there already");
     app.add_flag("!--no-vision", vision_, "Leave the vision file out");

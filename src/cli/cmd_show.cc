@@ -12,13 +12,20 @@
 #include "cli/spec_sheet_text.h"
 #include "cli/terminal.h"
 #include "store/builtin.h"
+#include "store/model_name.h"
 
 namespace tandem {
 namespace {
 
 Result<ShownModel> Open(const std::string& name) {
   ShownModel model{.name = name, .file = nullptr, .sheet = {}};
-  TANDEM_ASSIGN_OR_RETURN(model.file, OpenModelFile(name));
+  Result<std::unique_ptr<gguf::ModelFile>> file = OpenModelFile(name);
+  const Result<ModelName> parsed = ParseModelName(name);
+  if (file.status().code() == StatusCode::kNotFound && parsed.ok() &&
+      parsed->kind == ModelName::Kind::kCatalogue) {
+    return model;  // the catalogue knows something
+  }
+  TANDEM_ASSIGN_OR_RETURN(model.file, std::move(file));
   TANDEM_ASSIGN_OR_RETURN(model.sheet, ReadSpecSheet(*model.file));
   return model;
 }
@@ -26,16 +33,19 @@ Result<ShownModel> Open(const std::string& name) {
 class ShowCommand : public Command {
  public:
   explicit ShowCommand(CLI::App& app) : Command(app) {
-    app.add_option("MODEL", names_, "Path of a GGUF file or a built-in name; two are compared")
+    app.add_option("MODEL", names_, "Path of a GGUF file, or a name; two are shown side by side")
         ->required()
         ->expected(1, 2);
     app.add_flag("--json", json_, "Print one JSON object, or an array of two");
     app.footer(
-        "Reads the description of the file only, so it is quick for files of any size.\n"
+        "Reads the description of the file only, so it is quick for files of any size. What a "
+        "file\n"
+        "does not say comes from the built-in catalogue, marked (catalogue); of a model of the\n"
+        "catalogue that is not on this machine that is all there is.\n"
         "\n"
         "Examples:\n"
         "  tandem show model.gguf\n"
-        "  tandem show qwen3.5:demo phi4-mini:demo\n"
+        "  tandem show qwen3.5:4b phi4-mini\n"
         "  tandem show --json model.gguf | jq .memory");
   }
 

@@ -32,6 +32,7 @@ bool IsModelName(const std::string& name) {
     case ModelName::Kind::kCatalogue:
     case ModelName::Kind::kHub:
     case ModelName::Kind::kOllama:
+    case ModelName::Kind::kModelScope:
       return true;
     case ModelName::Kind::kOther:  // a word, unless `tandem cp` made it a name
       return FindInstalled(*parsed).ok();

@@ -18,6 +18,7 @@ std::unique_ptr<Command> AddImatrix(CLI::App& tandem);
 std::unique_ptr<Command> AddKl(CLI::App& tandem);
 std::unique_ptr<Command> AddList(CLI::App& tandem);
 std::unique_ptr<Command> AddLogits(CLI::App& tandem);
+std::unique_ptr<Command> AddPages(CLI::App& tandem);
 std::unique_ptr<Command> AddPerplexity(CLI::App& tandem);
 std::unique_ptr<Command> AddPull(CLI::App& tandem);
 std::unique_ptr<Command> AddQuantize(CLI::App& tandem);

@@ -47,6 +47,7 @@ constexpr AddCommand kCommands[] = {
     &AddRender,
     &AddLogits,
     &AddVersion,
+    &AddPages,
 };
 // clang-format on
 
@@ -75,7 +76,9 @@ Commands AddCommands(CLI::App& app) {
     commands.push_back(add(app));
   }
   for (const std::unique_ptr<Command>& command : commands) {
-    app.get_subcommand(command->app().get_name())->group("Commands");
+    if (!command->app().get_group().empty()) {  // else hidden
+      app.get_subcommand(command->app().get_name())->group("Commands");
+    }
   }
   return commands;
 }
@@ -88,7 +91,9 @@ std::string DidYouMean(const std::string& word, const std::vector<std::string>& 
 std::vector<std::string> CommandNames(const Commands& commands) {
   std::vector<std::string> names;
   for (const std::unique_ptr<Command>& command : commands) {
-    names.push_back(command->app().get_name());
+    if (!command->app().get_group().empty()) {
+      names.push_back(command->app().get_name());
+    }
   }
   return names;
 }

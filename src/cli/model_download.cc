@@ -74,9 +74,10 @@ Result<StoredModel> DownloadModel(const RemoteModel& model, const RemoteSettings
 
 Status EnsureModel(const std::string& name, const DownloadManners& manners) {
   const Result<ModelName> parsed = ParseModelName(name);
-  const bool remote = parsed.ok() && (parsed->kind == ModelName::Kind::kCatalogue ||
-                                      parsed->kind == ModelName::Kind::kHub ||
-                                      parsed->kind == ModelName::Kind::kOllama);
+  const bool remote =
+      parsed.ok() &&
+      (parsed->kind == ModelName::Kind::kCatalogue || parsed->kind == ModelName::Kind::kHub ||
+       parsed->kind == ModelName::Kind::kModelScope || parsed->kind == ModelName::Kind::kOllama);
   if (!remote || FindInstalled(*parsed).ok()) {
     return OkStatus();
   }

@@ -10,16 +10,19 @@
 namespace tandem {
 namespace {
 
-std::string TextOf(const gguf::File& file, std::string_view key) {
-  const Result<std::string_view> text = file.GetStringOr(key, "");
+std::string TextOf(const gguf::File* file, std::string_view key) {
+  if (file == nullptr) {
+    return "";
+  }
+  const Result<std::string_view> text = file->GetStringOr(key, "");
   return text.ok() ? Printable(*text, 200) : "";
 }
 
-std::string ListOf(const gguf::File& file, std::string_view key) {
-  if (!file.Has(key)) {
+std::string ListOf(const gguf::File* file, std::string_view key) {
+  if (file == nullptr || !file->Has(key)) {
     return "";
   }
-  const Result<std::vector<std::string_view>> items = file.GetStringArray(key);
+  const Result<std::vector<std::string_view>> items = file->GetStringArray(key);
   std::string list;
   for (std::size_t i = 0; items.ok() && i < items->size() && i < 40; ++i) {
     list += Format("{}{}", i == 0 ? "" : ", ", Printable((*items)[i]));
@@ -27,7 +30,7 @@ std::string ListOf(const gguf::File& file, std::string_view key) {
   return list;
 }
 
-const CatalogueModel* FindInCatalogue(const std::string& name, const gguf::File& file) {
+const CatalogueModel* FindInCatalogue(const std::string& name, const gguf::File* file) {
   const Catalogue& catalogue = Catalogue::BuiltIn();
   const Result<ModelName> parsed = ParseModelName(name);
   if (parsed.ok() && parsed->kind == ModelName::Kind::kBuiltin) {
@@ -61,7 +64,7 @@ std::string Downloads(const CatalogueModel& model) {
 
 }  // namespace
 
-std::vector<PublishedFact> PublishedFacts(const std::string& name, const gguf::File& file) {
+std::vector<PublishedFact> PublishedFacts(const std::string& name, const gguf::File* file) {
   const CatalogueModel* known = FindInCatalogue(name, file);
   std::vector<PublishedFact> facts;
   const auto add = [&](std::string label, std::string of_file, std::string of_catalogue) {
@@ -75,6 +78,15 @@ std::vector<PublishedFact> PublishedFacts(const std::string& name, const gguf::F
   const CatalogueModel nobody;
   const CatalogueModel& model = known == nullptr ? nobody : *known;
   add("model", "", model.title);
+  if (file == nullptr && known != nullptr) {
+    add("architecture", "", model.architecture);
+    add("parameters", "",
+        Format("{} ({})", ShortCount(model.parameters), WithCommas(model.parameters)));
+    add("context limit", "", TokenCount(model.context));
+    for (PublishedFact& fact : facts) {
+      fact.of_model = fact.label != "model";
+    }
+  }
   add("developer", TextOf(file, "general.organization"), model.developer);
   add("released", "", model.released);
   add("licence", TextOf(file, "general.license"), model.licence);

@@ -118,8 +118,9 @@ void AddModelSection(std::size_t column, const SpecSheet& sheet, FactTable& tabl
 
 // Marked where the catalogue says it, not the file.
 void AddPublicationSection(std::size_t column, const ShownModel& model, FactTable& table) {
-  table.ReturnToSection("Publication");
-  for (const PublishedFact& fact : PublishedFacts(model.name, *model.file)) {
+  for (const PublishedFact& fact : PublishedFacts(model.name, model.file.get())) {
+    // Where a file says it itself, there it is looked for.
+    table.ReturnToSection(fact.of_model ? "Model" : "Publication");
     table.Set(column, fact.label,
               fact.from_catalogue ? Format("{} (catalogue)", fact.value) : fact.value);
   }
@@ -235,6 +236,13 @@ Json ShapeJson(const NetworkShape& shape) {
           {"context_limit", shape.context_limit}};
 }
 
+void AddPublication(const ShownModel& model, Json& object) {
+  for (const PublishedFact& fact : PublishedFacts(model.name, model.file.get())) {
+    object["publication"][fact.label] = {{"value", fact.value},
+                                         {"source", fact.from_catalogue ? "catalogue" : "file"}};
+  }
+}
+
 }  // namespace
 
 FactTable SheetTable(const std::vector<ShownModel>& models) {
@@ -244,6 +252,12 @@ FactTable SheetTable(const std::vector<ShownModel>& models) {
   }
   FactTable table(names);
   for (std::size_t i = 0; i < models.size(); ++i) {
+    if (models[i].file == nullptr) {
+      table.ReturnToSection("Model");
+      table.Set(i, "file", "not on this machine");
+      AddPublicationSection(i, models[i], table);
+      continue;
+    }
     AddModelSection(i, models[i].sheet, table);
     AddPublicationSection(i, models[i], table);
     AddSizeSections(i, models[i].sheet, table);
@@ -254,8 +268,14 @@ FactTable SheetTable(const std::vector<ShownModel>& models) {
 }
 
 Json SheetJson(const ShownModel& model) {
+  if (model.file == nullptr) {
+    Json object = {{"model", model.name}, {"installed", false}};
+    AddPublication(model, object);
+    return object;
+  }
   const SpecSheet& sheet = model.sheet;
   Json object = {{"model", model.name},
+                 {"installed", true},
                  {"architecture", sheet.architecture},
                  {"title", sheet.title},
                  {"quantisation", sheet.file_type},
@@ -267,10 +287,7 @@ Json SheetJson(const ShownModel& model) {
                  {"memory", MemoryJson(sheet)},
                  {"chat_template", sheet.template_bytes > 0},
                  {"thinking_switch", sheet.has_thinking_switch}};
-  for (const PublishedFact& fact : PublishedFacts(model.name, *model.file)) {
-    object["publication"][fact.label] = {{"value", fact.value},
-                                         {"source", fact.from_catalogue ? "catalogue" : "file"}};
-  }
+  AddPublication(model, object);
   for (const ComponentSize& part : sheet.components) {
     object["components"].push_back(
         {{"name", part.name}, {"parameters", part.parameters}, {"bytes", part.bytes}});

@@ -13,7 +13,7 @@ namespace tandem {
 /// A model to be shown: its name as it was given, its file and its sheet.
 struct ShownModel {
   std::string name;
-  std::unique_ptr<gguf::ModelFile> file;
+  std::unique_ptr<gguf::ModelFile> file;  // nullptr: not on this machine
   SpecSheet sheet;
 };
 

@@ -64,18 +64,18 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
   return opened;
 }
 
-std::uint64_t OpenedModel::FileBytes() const {
-  return loaded->file().file_bytes() +
-         (loaded->eyes() == nullptr ? 0 : loaded->eyes()->file_bytes());
+std::uint64_t OpenedModel::VisionBytes() const {
+  const VisionEncoder* eyes = loaded->eyes();
+  return eyes == nullptr ? 0 : eyes->file_bytes() + eyes->working_bytes();
 }
 
 MemoryRequest OpenedModel::Request(std::size_t context_tokens) const {
-  return {.file_bytes = FileBytes(),
+  return {.file_bytes = loaded->file().file_bytes(),
+          .vision_bytes = VisionBytes(),
           .context_tokens = context_tokens,
           .kv = engine.kv,
           .step_rows = engine.max_step_rows,
-          .threads = engine.cpu.threads,
-          .vision_bytes = loaded->eyes() == nullptr ? 0 : loaded->eyes()->working_bytes()};
+          .threads = engine.cpu.threads};
 }
 
 MemoryNeed OpenedModel::Need(std::size_t context_tokens) const {
@@ -102,7 +102,7 @@ Status OpenedModel::FitContext(std::uint64_t available) {
                "memory {}, program {}{}), but {} are available; 'tandem fit' shows what fits",
                name, LeastContext(), Bytes(least.total()), Bytes(least.weights), Bytes(least.cache),
                Bytes(least.state), Bytes(least.working), Bytes(least.program),
-               least.vision == 0 ? "" : Format(", pictures {}", Bytes(least.vision)),
+               least.vision == 0 ? "" : Format(", vision {}", Bytes(least.vision)),
                Bytes(available))};
   }
   if (engine.context_tokens != 0) {

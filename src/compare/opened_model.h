@@ -45,8 +45,8 @@ struct OpenedModel {
   /// context, or even a small default one, does not fit.
   Status FitContext(std::uint64_t available);
 
-  /// Bytes of the model's file and of its vision file.
-  std::uint64_t FileBytes() const;
+  /// Bytes of its vision file and of looking at the largest picture; 0 for a blind model.
+  std::uint64_t VisionBytes() const;
   /// What one conversation of `context_tokens` tokens takes.
   MemoryNeed Need(std::size_t context_tokens) const;
   /// The largest context that fits `available` bytes, 0 when none does.

@@ -1,6 +1,10 @@
 #include "measure/synthetic.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +16,7 @@
 #include "base/format.h"
 #include "base/half.h"
 #include "gguf/writer.h"
+#include "io/descriptor.h"
 #include "quant/formats.h"
 #include "quantize/mix.h"
 
@@ -36,12 +41,14 @@ struct Shape {
   bool tied;                  // the head is the embedding
   std::uint64_t vocabulary;
 };
+constexpr SyntheticModel kReasoning = {"phi4-mini-reasoning", "Phi-4-mini-reasoning"};
 constexpr Shape kShapes[] = {
     {{"qwen3.5:0.8b", "Qwen3.5 0.8B"}, Family::kQwen, 1024, 24, 3584, 8, 2, 16, 16, true, 248320},
     {{"qwen3.5:2b", "Qwen3.5 2B"}, Family::kQwen, 2048, 24, 6144, 8, 2, 16, 16, true, 248320},
     {{"qwen3.5:4b", "Qwen3.5 4B"}, Family::kQwen, 2560, 32, 9216, 16, 4, 16, 32, true, 248320},
     {{"qwen3.5:9b", "Qwen3.5 9B"}, Family::kQwen, 4096, 32, 12288, 16, 4, 16, 32, false, 248320},
     {{"phi4-mini", "Phi-4-mini"}, Family::kPhi, 3072, 32, 8192, 24, 8, 0, 0, true, 200064},
+    {kReasoning, Family::kPhi, 3072, 32, 8192, 24, 8, 0, 0, true, 200064},
 };
 constexpr std::uint64_t kQwenHead = 256;
 constexpr std::uint64_t kQwenState = 128;
@@ -434,7 +441,87 @@ Result<std::filesystem::path> CacheFolder() {
   return Status(StatusCode::kNotFound, "no folder for the file: set HOME or XDG_CACHE_HOME");
 }
 
+/// Writes bytes one after the other and leaves a hole for zeros.
+class HoleyFile {
+ public:
+  explicit HoleyFile(int fd) : fd_(fd) {}
+
+  Status Write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset_));
+      if (count <= 0) {
+        return SystemError("write", "the outline of a model", errno);
+      }
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      offset_ += static_cast<std::uint64_t>(count);
+    }
+    return OkStatus();
+  }
+  void Skip(std::uint64_t bytes) { offset_ += bytes; }
+  Status Finish() {
+    return ftruncate(fd_, static_cast<off_t>(offset_)) == 0
+               ? OkStatus()
+               : SystemError("write", "the outline of a model", errno);
+  }
+
+ private:
+  int fd_;
+  std::uint64_t offset_ = 0;
+};
+
+Result<const Shape*> NeedShape(std::string_view name) {
+  const Shape* shape = FindShape(name);
+  if (shape == nullptr) {
+    std::string known;
+    for (const SyntheticModel& model : SyntheticModels()) {
+      known += known.empty() ? std::string(model.name) : Format(", {}", model.name);
+    }
+    return Status(StatusCode::kInvalidArgument,
+                  Format("no shapes of '{}' are known; known: {}", Printable(name), known));
+  }
+  return shape;
+}
+
 }  // namespace
+
+Result<std::unique_ptr<gguf::ModelFile>> OpenOutline(std::string_view name,
+                                                     std::string_view quant) {
+  constexpr std::uint64_t kSmall = std::uint64_t{1} << 20;  // tensors up to here have numbers
+  TANDEM_ASSIGN_OR_RETURN(const Shape* found, NeedShape(name));
+  const Shape& shape = *found;
+  TANDEM_ASSIGN_OR_RETURN(const quantize::Mix mix, quantize::FindMix(quant));
+  const std::vector<Tensor> tensors = ListTensors(shape, mix);
+  std::vector<gguf::TensorSpec> specs;
+  for (const Tensor& tensor : tensors) {
+    specs.push_back(tensor.spec);
+  }
+  const Descriptor fd(memfd_create("outline", MFD_CLOEXEC));
+  if (!fd.open()) {
+    return SystemError("make", "the outline of a model", errno);
+  }
+  HoleyFile file(fd.get());
+  const std::vector<std::byte> zeros(kSmall);
+  const auto source = [&](std::size_t index, const gguf::ByteSink& sink) -> Status {
+    std::uint64_t left = TensorBytes(specs[index]);
+    if (left <= kSmall && quant::FindFormat(specs[index].type)->block_len == 1) {
+      return ProduceTensor(tensors[index], sink);
+    }
+    for (; left > 0; left -= std::min(left, kSmall)) {
+      TANDEM_RETURN_IF_ERROR(sink(std::span(zeros).first(std::min(left, kSmall))));
+    }
+    return OkStatus();
+  };
+  const auto sink = [&](std::span<const std::byte> bytes) -> Status {
+    if (bytes.data() == zeros.data()) {
+      file.Skip(bytes.size());
+      return OkStatus();
+    }
+    return file.Write(bytes);
+  };
+  TANDEM_RETURN_IF_ERROR(gguf::Write(MakeMetadata(shape, mix), specs, source, sink));
+  TANDEM_RETURN_IF_ERROR(file.Finish());
+  return gguf::ModelFile::Open(Format("/proc/self/fd/{}", fd.get()));
+}
 
 std::vector<SyntheticModel> SyntheticModels() {
   std::vector<SyntheticModel> models;
@@ -445,15 +532,7 @@ std::vector<SyntheticModel> SyntheticModels() {
 }
 
 Result<SyntheticPlan> PlanSynthetic(std::string_view name, std::string_view quant) {
-  const Shape* shape = FindShape(name);
-  if (shape == nullptr) {
-    std::string known;
-    for (const SyntheticModel& model : SyntheticModels()) {
-      known += known.empty() ? std::string(model.name) : Format(", {}", model.name);
-    }
-    return Status(StatusCode::kInvalidArgument,
-                  Format("no shapes of '{}' are known; known: {}", Printable(name), known));
-  }
+  TANDEM_ASSIGN_OR_RETURN(const Shape* shape, NeedShape(name));
   TANDEM_ASSIGN_OR_RETURN(const quantize::Mix mix, quantize::FindMix(quant));
   SyntheticPlan plan{.name = std::string(name), .quant = std::string(mix.name)};
   for (const Tensor& tensor : ListTensors(*shape, mix)) {

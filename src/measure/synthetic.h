@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/status.h"
+#include "gguf/model_file.h"
 
 namespace tandem {
 
@@ -37,5 +39,10 @@ Result<SyntheticPlan> PlanSynthetic(std::string_view name, std::string_view quan
 /// of writing; no partial file is left. progress: bytes written so far.
 Status MakeSynthetic(const SyntheticPlan& plan,
                      const std::function<void(std::uint64_t bytes)>& progress);
+
+/// The same file without its large numbers: shapes, metadata and formats are there, matrices read
+/// as zeros, and it lies in memory with holes for what it does not hold. For whoever asks what a
+/// model takes without having it. Any mix. Errors as PlanSynthetic().
+Result<std::unique_ptr<gguf::ModelFile>> OpenOutline(std::string_view name, std::string_view quant);
 
 }  // namespace tandem

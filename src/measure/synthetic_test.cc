@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -36,6 +37,27 @@ TEST_F(SyntheticTest, SizesAreThoseOfPublishedFiles) {
   EXPECT_FALSE(phi->exists);
   EXPECT_EQ(PlanSynthetic("qwen3.5:5b", "Q4_K_M").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(PlanSynthetic("phi4-mini", "Q4_K_X").status().code(), StatusCode::kInvalidArgument);
+}
+
+// The parameters that are published; nothing of their size is held in memory or on disk.
+TEST_F(SyntheticTest, AnOutlineHasTheShapeWithoutTheNumbers) {
+  for (const auto& [name, parameters] :
+       {std::pair("qwen3.5:0.8b", 752'393'024U), std::pair("qwen3.5:2b", 1'881'825'088U),
+        std::pair("qwen3.5:4b", 4'205'751'296U), std::pair("phi4-mini", 3'836'021'760U),
+        std::pair("phi4-mini-reasoning", 3'836'021'760U)}) {
+    const auto outline = OpenOutline(name, "Q4_K_M");
+    ASSERT_TRUE(outline.ok()) << outline.status().message();
+    std::uint64_t sum = 0;
+    for (const gguf::TensorInfo& tensor : (*outline)->tensors()) {
+      sum += tensor.elements();
+    }
+    EXPECT_NEAR(static_cast<double>(sum), parameters, 1000.0) << name;  // but for rotary factors
+    EXPECT_TRUE(LoadNetwork(**outline).ok()) << name;
+  }
+  EXPECT_TRUE(OpenOutline("qwen3.5:9b", "IQ4_XS").ok());
+  EXPECT_EQ(OpenOutline("qwen3.5:5b", "Q4_K_M").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(OpenOutline("phi4-mini", "Q4_K_X").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(folder_));
 }
 
 // The smallest one, made whole: it loads, and its numbers are as large as they should be.

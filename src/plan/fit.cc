@@ -1,5 +1,6 @@
 #include "plan/fit.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -52,18 +53,24 @@ std::optional<std::uint64_t> Parse(std::string_view text, std::span<const Unit> 
 
 }  // namespace
 
-std::vector<FitRow> FitTable(const ModelInfo& model, const MemoryRequest& request) {
+std::vector<FitRow> FitTable(const ModelInfo& model, const MemoryRequest& request,
+                             std::size_t extended) {
   constexpr std::size_t kFirst = 4096;
   constexpr std::size_t kLast = std::size_t{1} << 20;
+  std::vector<std::size_t> contexts = {model.context_length, extended};
+  for (std::size_t context = kFirst; context <= kLast; context *= 2) {
+    contexts.push_back(context);
+  }
+  std::sort(contexts.begin(), contexts.end());
+  contexts.erase(std::unique(contexts.begin(), contexts.end()), contexts.end());
   std::vector<FitRow> rows;
   MemoryRequest at = request;
-  for (std::size_t context = kFirst; context <= kLast && context < model.context_length;
-       context *= 2) {
-    at.context_tokens = context;
-    rows.push_back({.context_tokens = context, .need = PlanMemory(model, at)});
+  for (const std::size_t context : contexts) {
+    if (context != 0 && context <= std::max(model.context_length, extended)) {
+      at.context_tokens = context;
+      rows.push_back({.context_tokens = context, .need = PlanMemory(model, at)});
+    }
   }
-  at.context_tokens = model.context_length;
-  rows.push_back({.context_tokens = model.context_length, .need = PlanMemory(model, at)});
   return rows;
 }
 

@@ -17,8 +17,10 @@ struct FitRow {
   MemoryNeed need;
 };
 
-/// The need at 4K, 8K, ... 1M tokens up to the model's limit, and at the limit itself.
-std::vector<FitRow> FitTable(const ModelInfo& model, const MemoryRequest& request);
+/// The need at 4K, 8K, ... 1M tokens up to the model's limit, and at the limit itself. `extended`:
+/// a longer limit that the model has been published with (YaRN), up to which the table then goes.
+std::vector<FitRow> FitTable(const ModelInfo& model, const MemoryRequest& request,
+                             std::size_t extended = 0);
 
 /// A common recipe of number formats and what it takes for each parameter, about.
 struct QuantChoice {

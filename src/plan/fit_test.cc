@@ -33,6 +33,16 @@ TEST(FitTable, EndsAtTheModelsLimit) {
   EXPECT_EQ(FitTable(small, {}).size(), 1U);
 }
 
+TEST(FitTable, GoesOnToAPublishedLimit) {
+  ModelInfo qwen = Phi();
+  qwen.context_length = 262144;
+  const std::vector<FitRow> rows = FitTable(qwen, {}, 1'010'000);
+  ASSERT_EQ(rows.size(), 9U);
+  EXPECT_EQ(rows[6].context_tokens, 262144U);
+  EXPECT_EQ(rows[7].context_tokens, 524288U);
+  EXPECT_EQ(rows[8].context_tokens, 1'010'000U);
+}
+
 TEST(BestQuant, TakesTheMostBitsThatFit) {
   constexpr std::uint64_t kParameters = 3'836'021'760;
   const MemoryRequest request{.context_tokens = 4096};

@@ -1,9 +1,6 @@
 #include "plan/memory.h"
 
 #include <algorithm>
-#include <fstream>
-#include <limits>
-#include <string>
 
 namespace tandem {
 namespace {
@@ -17,25 +14,6 @@ constexpr std::uint64_t kTokenizerBytesPerToken = 120;
 // Rounded activations: 292 bytes for 256 values in one format, 40 for 32 in the other.
 constexpr double kRoundedBytesPerValue = 292.0 / 256.0 + 40.0 / 32.0;
 
-std::uint64_t ReadNumber(const char* path) {
-  std::ifstream file(path);
-  std::uint64_t value = 0;
-  return file >> value ? value : std::numeric_limits<std::uint64_t>::max();
-}
-
-// The "file" line of memory.stat: page cache charged to the cgroup, which it can give back.
-std::uint64_t CgroupFileBytes() {
-  std::ifstream file("/sys/fs/cgroup/memory.stat");
-  std::string key;
-  std::uint64_t value = 0;
-  while (file >> key >> value) {
-    if (key == "file") {
-      return value;
-    }
-  }
-  return 0;
-}
-
 }  // namespace
 
 MemoryNeed PlanMemory(const ModelInfo& model, const MemoryRequest& request) {
@@ -46,6 +24,7 @@ MemoryNeed PlanMemory(const ModelInfo& model, const MemoryRequest& request) {
   const std::uint64_t pages = (request.context_tokens + kKvPageTokens - 1) / kKvPageTokens;
   MemoryNeed need;
   need.weights = request.file_bytes;
+  need.vision = request.vision_bytes;
   need.cache = request.conversations * pages * layout.page_bytes();
   // The running state and the snapshot that the next turn starts from.
   need.state = request.conversations * 2 * sizeof(float) * model.recurrent_floats;
@@ -55,7 +34,6 @@ MemoryNeed PlanMemory(const ModelInfo& model, const MemoryRequest& request) {
   need.working = request.step_rows * row + request.threads * kWorkerBytes +
                  2 * sizeof(float) * model.vocabulary * request.conversations;
   need.program = kProgramBytes + kTokenizerBytesPerToken * model.vocabulary;
-  need.vision = request.vision_bytes;
   return need;
 }
 
@@ -82,38 +60,6 @@ std::uint64_t TogetherBytes(std::span<const MemoryNeed> needs) {
     sum += need.total();
   }
   return needs.empty() ? 0 : sum - (needs.size() - 1) * kProgramBytes;
-}
-
-std::uint64_t AvailableMemory() {
-  return ReadMachineMemory().available;
-}
-
-MachineMemory ReadMachineMemory() {
-  MachineMemory memory;
-  memory.available = std::numeric_limits<std::uint64_t>::max();
-  std::ifstream file("/proc/meminfo");
-  std::string key;
-  std::uint64_t kilobytes = 0;
-  std::string unit;
-  while (file >> key >> kilobytes) {
-    std::getline(file, unit);
-    if (key == "MemTotal:") {
-      memory.total = kilobytes * 1024;
-    } else if (key == "MemAvailable:") {
-      memory.available = kilobytes * 1024;
-      break;
-    }
-  }
-  const std::uint64_t limit = ReadNumber("/sys/fs/cgroup/memory.max");
-  if (limit != std::numeric_limits<std::uint64_t>::max()) {
-    const std::uint64_t used = ReadNumber("/sys/fs/cgroup/memory.current");
-    const std::uint64_t held = used == std::numeric_limits<std::uint64_t>::max()
-                                   ? 0
-                                   : used - std::min(used, CgroupFileBytes());
-    memory.cgroup_limit = limit;
-    memory.available = std::min(memory.available, limit - std::min(limit, held));
-  }
-  return memory;
 }
 
 }  // namespace tandem

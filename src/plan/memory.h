@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,20 +17,20 @@ struct MemoryNeed {
   std::uint64_t cache = 0;    // keys and values of `context_tokens` positions
   std::uint64_t state = 0;    // fixed state of each conversation and its snapshot
   std::uint64_t working = 0;  // buffers of a step
+  std::uint64_t vision = 0;   // the vision file, and looking at the largest picture
   std::uint64_t program = 0;  // the program itself and the tokenizer
-  std::uint64_t vision = 0;   // buffers of looking at a picture
 
-  std::uint64_t total() const { return weights + cache + state + working + program + vision; }
+  std::uint64_t total() const { return weights + cache + state + working + vision + program; }
 };
 
 struct MemoryRequest {
-  std::uint64_t file_bytes = 0;  // with the vision file
+  std::uint64_t file_bytes = 0;
+  std::uint64_t vision_bytes = 0;  // the vision file, and looking at the largest picture
   std::size_t context_tokens = 0;
   KvType kv = KvType::kF16;
   std::size_t step_rows = 512;
   std::size_t threads = 1;
-  std::size_t conversations = 1;   // at the same time, each of `context_tokens` tokens
-  std::uint64_t vision_bytes = 0;  // working memory of looking at a picture
+  std::size_t conversations = 1;  // at the same time, each of `context_tokens` tokens
 };
 
 /// The need of a model whose conversations are as long as they may be. Held against the measured
@@ -49,7 +50,9 @@ struct MachineMemory {
   std::uint64_t available = 0;  // that this process may still use, the cgroup's limit included
   std::optional<std::uint64_t> cgroup_limit;
 };
-MachineMemory ReadMachineMemory();
+/// `root`: where /proc and /sys are found. The limit is the lowest of the process's cgroup and
+/// of those it lies in.
+MachineMemory ReadMachineMemory(const std::filesystem::path& root = "/");
 
 /// ReadMachineMemory().available.
 std::uint64_t AvailableMemory();

@@ -48,6 +48,13 @@ TEST(LargestContext, IsZeroWhenTheWeightsAloneAreTooLarge) {
   EXPECT_EQ(LargestContext(Qwen4B(), {.file_bytes = 2'700'000'000}, 1'000'000'000), 0U);
 }
 
+TEST(PlanMemory, CountsVision) {
+  MemoryRequest request{.file_bytes = 2'700'000'000, .context_tokens = 4096};
+  const std::uint64_t blind = PlanMemory(Qwen4B(), request).total();
+  request.vision_bytes = 700'000'000;
+  EXPECT_EQ(PlanMemory(Qwen4B(), request).total(), blind + 700'000'000);
+}
+
 TEST(PlanMemory, CountsEveryConversationAndTheWeightsOnce) {
   MemoryRequest request{.file_bytes = 2'700'000'000, .context_tokens = 4096};
   const MemoryNeed one = PlanMemory(Qwen4B(), request);

@@ -97,6 +97,9 @@ class ComponentFinder {
     if (name.starts_with("v.") || name.starts_with("mm.")) {
       return kVision;
     }
+    if (name.starts_with("mtp.")) {
+      return kMtp;
+    }
     if (name.starts_with("token_embd.")) {
       return kEmbedding;
     }

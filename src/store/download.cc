@@ -115,6 +115,7 @@ Status FetchAndCheck(const DownloadSpec& spec, const DownloadOptions& options, J
 
 Status Download(const DownloadSpec& spec, const DownloadOptions& options) {
   if (HasSize(spec.target, spec.size)) {
+    RemovePart(spec.target);  // whoever gave the name may have been killed before it could
     return OkStatus();
   }
   std::error_code error;

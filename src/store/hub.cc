@@ -1,21 +1,13 @@
 // The Hub of Hugging Face and its mirrors: what a repository holds.
-#include <algorithm>
-#include <map>
-
 #include "base/format.h"
 #include "io/json.h"
 #include "store/ascii.h"
 #include "store/remote.h"
+#include "store/repository_files.h"
 #include "store/url.h"
 
 namespace tandem {
 namespace {
-
-struct HubFile {
-  std::string path;
-  std::uint64_t size = 0;
-  ExpectedHash hash;
-};
 
 bool IsHex(const std::string& text, std::size_t length) {
   return text.size() == length && text.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -50,10 +42,10 @@ Status Refused(const std::string& repository, const HttpReply& reply,
           Format("hf.co/{}: {} answers with status {}", repository, settings.hub, reply.status)};
 }
 
-Result<std::vector<HubFile>> ReadFiles(const std::string& repository, const Json& siblings) {
-  std::vector<HubFile> files;
+Result<std::vector<RepositoryFile>> ReadFiles(const std::string& repository, const Json& siblings) {
+  std::vector<RepositoryFile> files;
   for (const Json& sibling : siblings) {
-    HubFile file;
+    RepositoryFile file;
     file.path = TextOr(sibling, "rfilename");
     if (!LowerAscii(file.path).ends_with(".gguf")) {
       continue;
@@ -78,72 +70,7 @@ Result<std::vector<HubFile>> ReadFiles(const std::string& repository, const Json
     }
     files.push_back(std::move(file));
   }
-  std::sort(files.begin(), files.end(),
-            [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
   return files;
-}
-
-bool Has(const HubFile& file, std::string_view word) {
-  const std::size_t slash = file.path.rfind('/');
-  return LowerAscii(file.path.substr(slash == file.path.npos ? 0 : slash + 1)).find(word) !=
-         std::string::npos;
-}
-
-// Draft heads of their own have MTP in their names; where the repository has it, every file does.
-bool IsModelFile(const HubFile& file, const std::string& repository) {
-  const bool draft = Has(file, "mtp") && LowerAscii(repository).find("mtp") == std::string::npos;
-  return !Has(file, "mmproj") && !Has(file, "imatrix") && !draft;
-}
-
-// Best first: F16, BF16, F32, others.
-const HubFile* FindProjector(const std::vector<HubFile>& files) {
-  for (const std::string_view quant : {"F16", "BF16", "F32", ""}) {
-    for (const HubFile& file : files) {
-      if (Has(file, "mmproj") && (quant.empty() || QuantOfFile(file.path) == quant)) {
-        return &file;
-      }
-    }
-  }
-  return nullptr;
-}
-
-using Choice = std::vector<const HubFile*>;  // the parts of one model
-
-// The files of each quant, the parts of a split one together.
-std::map<std::string, Choice> ByQuant(const std::vector<HubFile>& files,
-                                      const std::string& repository) {
-  std::map<std::string, Choice> quants;
-  for (const HubFile& file : files) {
-    if (!IsModelFile(file, repository)) {
-      continue;
-    }
-    Choice& choice = quants[QuantOfFile(file.path)];
-    const bool part = LowerAscii(file.path).find("-of-") != std::string::npos;
-    if (choice.empty() || part) {
-      choice.push_back(&file);
-    }
-  }
-  return quants;
-}
-
-Result<std::string> ChooseQuant(const std::map<std::string, Choice>& quants,
-                                const std::string& repository, const std::string& wanted) {
-  if (quants.empty()) {
-    return Status(StatusCode::kNotFound, Format("hf.co/{} holds no GGUF model", repository));
-  }
-  const std::string& best = wanted.empty() ? std::string("Q4_K_M") : wanted;
-  std::string list;
-  for (const auto& [quant, choice] : quants) {
-    if (SameIgnoringCase(quant, best)) {
-      return quant;
-    }
-    list += (list.empty() ? "" : ", ") + (quant.empty() ? choice.front()->path : quant);
-  }
-  if (wanted.empty()) {
-    return quants.begin()->first;
-  }
-  return Status(StatusCode::kNotFound, Format("hf.co/{} has no {}; it has {}", repository,
-                                              Printable(wanted), Printable(list, 400)));
 }
 
 std::string LicenceOf(const Json& info) {
@@ -178,32 +105,29 @@ Result<RemoteModel> LookUpHub(const std::string& repository, const std::string& 
   if (!IsHex(commit, 40) || !info.contains("siblings") || !info["siblings"].is_array()) {
     return Unclear(repository, "has no commit and list of files");
   }
-  TANDEM_ASSIGN_OR_RETURN(const std::vector<HubFile> files,
+  TANDEM_ASSIGN_OR_RETURN(const std::vector<RepositoryFile> files,
                           ReadFiles(repository, info["siblings"]));
-  const std::map<std::string, Choice> quants = ByQuant(files, repository);
   RemoteModel model;
-  TANDEM_ASSIGN_OR_RETURN(model.quant, ChooseQuant(quants, repository, quant));
+  TANDEM_ASSIGN_OR_RETURN(
+      const std::vector<RepositoryFile> chosen,
+      ChooseFiles(
+          files,
+          {.name = Format("hf.co/{}", repository), .quant = quant, .vision = settings.vision},
+          model.quant));
   model.name = Format("hf.co/{}:{}", repository, model.quant);
   model.origin = Format("hf.co/{}", repository);
   model.revision = commit;
   model.licence = LicenceOf(info);
   model.gated = info.contains("gated") && info["gated"] != Json(false);
   model.token = settings.hub_token;
-  const auto add = [&](const HubFile& file, FileRole role) {
-    model.files.push_back({.role = role,
+  for (const RepositoryFile& file : chosen) {
+    model.files.push_back({.role = file.role,
                            .path = file.path,
                            .url = Format("{}/{}/resolve/{}/{}", settings.hub,
                                          EncodePath(repository), commit, EncodePath(file.path)),
                            .headers = {},
                            .size = file.size,
                            .hash = file.hash});
-  };
-  for (const HubFile* file : quants.at(model.quant)) {
-    add(*file, FileRole::kModel);
-  }
-  const HubFile* projector = settings.vision ? FindProjector(files) : nullptr;
-  if (projector != nullptr) {
-    add(*projector, FileRole::kProjector);
   }
   return model;
 }

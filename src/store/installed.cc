@@ -178,9 +178,11 @@ bool Matches(const InstalledModel& model, const ModelName& name, const Catalogue
                (model.quant.empty() || SameIgnoringCase(model.quant, name.tag));
       }
       return SameIgnoringCase(model.quant, name.tag) && IsCatalogueModel(model, *known);
-    case ModelName::Kind::kHub: {
+    case ModelName::Kind::kHub:
+    case ModelName::Kind::kModelScope: {
       const std::string& quant = name.tag.empty() ? std::string("Q4_K_M") : name.tag;
-      return SameIgnoringCase(model.repository, name.repository) &&
+      const char* of = name.kind == ModelName::Kind::kHub ? "" : "ms:";
+      return SameIgnoringCase(model.repository, of + name.repository) &&
              SameIgnoringCase(model.quant, quant);
     }
     case ModelName::Kind::kOther: {
@@ -215,7 +217,11 @@ std::vector<InstalledModel> TandemModels() {
     InstalledModel& model = models.emplace_back();
     model.name = stored.name;
     model.quant = stored.quant;
-    model.repository = stored.origin.starts_with("hf.co/") ? stored.origin.substr(6) : "";
+    if (stored.origin.starts_with("hf.co/")) {
+      model.repository = stored.origin.substr(6);
+    } else if (stored.origin.starts_with("modelscope.cn/")) {
+      model.repository = "ms:" + stored.origin.substr(14);
+    }
     model.bytes = stored.TotalBytes();
     model.modified = stored.pulled;
     for (const StoredFile& file : stored.files) {

@@ -21,7 +21,7 @@ std::string_view OriginName(Origin origin);
 struct InstalledModel {
   std::string name;
   Origin origin = Origin::kTandem;
-  std::string repository;           // "owner/repo", empty when it is not known
+  std::string repository;           // "owner/repo", "ms:owner/repo"; empty when it is not known
   std::string quant;                // as the name of the file or the record says; may be empty
   std::filesystem::path model;      // the file, or the first part of a split one
   std::filesystem::path projector;  // the vision file beside it; empty without one

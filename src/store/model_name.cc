@@ -1,5 +1,6 @@
 #include "store/model_name.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -123,16 +124,19 @@ std::optional<ModelName> ParseCatalogueName(std::string_view name) {
   return std::nullopt;
 }
 
-Result<ModelName> ParseHubName(std::string_view whole, std::string_view name) {
+// OWNER/REPO[:QUANT] of the Hub ("hf.co/") or of ModelScope ("ms:").
+Result<ModelName> ParseRepositoryName(std::string_view whole, std::string_view name,
+                                      ModelName::Kind kind) {
+  const std::string_view start = kind == ModelName::Kind::kHub ? "hf.co/" : "ms:";
   const Tagged tagged = SplitTag(name);
   const std::size_t slash = tagged.name.find('/');
   const bool parts = slash != std::string_view::npos && IsNamePart(tagged.name.substr(0, slash)) &&
                      IsNamePart(tagged.name.substr(slash + 1));
   if (!parts || (tagged.has_tag && !IsNamePart(tagged.tag))) {
-    return Malformed(whole, "hf.co/OWNER/REPOSITORY or hf.co/OWNER/REPOSITORY:QUANT");
+    return Malformed(whole, Format("{0}OWNER/REPOSITORY or {0}OWNER/REPOSITORY:QUANT", start));
   }
-  ModelName out{.kind = ModelName::Kind::kHub,
-                .canonical = Format("hf.co/{}", tagged.name),
+  ModelName out{.kind = kind,
+                .canonical = Format("{}{}", start, tagged.name),
                 .repository = std::string(tagged.name),
                 .tag = std::string(tagged.tag)};
   if (tagged.has_tag) {
@@ -143,17 +147,23 @@ Result<ModelName> ParseHubName(std::string_view whole, std::string_view name) {
 
 Result<ModelName> ParseOllamaName(std::string_view whole, std::string_view name) {
   const Tagged tagged = SplitTag(name);
-  const std::size_t slash = tagged.name.find('/');
-  const std::string_view space =
-      slash == std::string_view::npos ? "library" : tagged.name.substr(0, slash);
-  const std::string_view model =
-      slash == std::string_view::npos ? tagged.name : tagged.name.substr(slash + 1);
-  if (!IsNamePart(space) || !IsNamePart(model) || (tagged.has_tag && !IsNamePart(tagged.tag))) {
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 0; at <= tagged.name.size();) {
+    const std::size_t end = std::min(tagged.name.find('/', at), tagged.name.size());
+    parts.push_back(tagged.name.substr(at, end - at));
+    at = end + 1;
+  }
+  bool good = parts.size() <= 3 && (!tagged.has_tag || IsNamePart(tagged.tag));
+  for (const std::string_view part : parts) {
+    good = good && IsNamePart(part);
+  }
+  if (!good) {
     return Malformed(whole, "ollama:NAME or ollama:NAME:TAG");
   }
+  const std::string before = parts.size() == 1 ? "library/" : "";
   ModelName out{.kind = ModelName::Kind::kOllama,
                 .canonical = "",
-                .repository = Format("{}/{}", space, model),
+                .repository = Format("{}{}", before, tagged.name),
                 .tag = tagged.has_tag ? std::string(tagged.tag) : "latest"};
   out.canonical = Format("ollama:{}:{}", tagged.name, out.tag);
   return out;
@@ -192,17 +202,20 @@ Result<ModelName> ParseModelName(const std::string& name) {
   }
   for (const std::string_view host : {"hf.co/", "huggingface.co/"}) {
     if (LowerAscii(rest.substr(0, host.size())) == host) {
-      return ParseHubName(name, rest.substr(host.size()));
+      return ParseRepositoryName(name, rest.substr(host.size()), ModelName::Kind::kHub);
     }
   }
   if (LowerAscii(rest.substr(0, 7)) == "ollama:") {
     return ParseOllamaName(name, rest.substr(7));
   }
+  if (LowerAscii(rest.substr(0, 3)) == "ms:") {
+    return ParseRepositoryName(name, rest.substr(3), ModelName::Kind::kModelScope);
+  }
   if (std::optional<ModelName> known = ParseCatalogueName(name)) {
     return *known;
   }
   if (LooksLikeRepository(name)) {
-    return ParseHubName(name, name);
+    return ParseRepositoryName(name, name, ModelName::Kind::kHub);
   }
   if (name.find('/') != std::string::npos && !IsNamePart(SplitTag(name).name)) {
     return ModelName{

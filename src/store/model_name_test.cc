@@ -69,6 +69,14 @@ TEST(ModelName, ReadsRepositoriesAndRegistries) {
   EXPECT_EQ(ollama.repository, "library/phi4-mini");
   EXPECT_EQ(ollama.canonical, "ollama:phi4-mini:latest");
   EXPECT_EQ(Parse("ollama:someone/thing:4b").repository, "someone/thing");
+  EXPECT_EQ(Parse("ollama:hf.co/a/b-GGUF:Q4_K_M").repository, "hf.co/a/b-GGUF");
+  EXPECT_FALSE(ParseModelName("ollama:a/b/c/d").ok());
+  EXPECT_FALSE(ParseModelName("ollama:a//b").ok());
+  const ModelName scope = Parse("ms:unsloth/Qwen3.5-4B-GGUF:Q8_0");
+  EXPECT_EQ(scope.kind, Kind::kModelScope);
+  EXPECT_EQ(scope.repository, "unsloth/Qwen3.5-4B-GGUF");
+  EXPECT_EQ(scope.canonical, "ms:unsloth/Qwen3.5-4B-GGUF:Q8_0");
+  EXPECT_FALSE(ParseModelName("ms:alone").ok());
 }
 
 TEST(ModelName, TellsPathsFromNames) {

@@ -1,4 +1,6 @@
 // The registry of Ollama: a manifest that names blobs by their SHA-256.
+#include <algorithm>
+
 #include "base/format.h"
 #include "io/json.h"
 #include "store/remote.h"
@@ -29,6 +31,13 @@ bool IsDigest(const std::string& digest) {
 Result<RemoteModel> LookUpOllama(const std::string& repository, const std::string& tag,
                                  const RemoteSettings& settings) {
   const std::string name = Format("{}:{}", repository, tag);
+  if (std::count(repository.begin(), repository.end(), '/') > 1) {
+    return Status(
+        StatusCode::kInvalidArgument,
+        Format("ollama:{} is of another registry; only models of registry.ollama.ai can be "
+               "pulled, and hf.co/OWNER/REPOSITORY of the Hub",
+               name));
+  }
   const std::string base = Format("{}/v2/{}", settings.registry, EncodePath(repository));
   const std::string url = Format("{}/manifests/{}", base, EncodePath(tag));
   const std::vector<std::string> accept = {

@@ -1,6 +1,7 @@
 #include "store/remote.h"
 
 #include <cstdlib>
+#include <optional>
 
 #include "base/format.h"
 #include "io/file.h"
@@ -82,6 +83,7 @@ Result<RemoteSettings> RemoteSettings::FromEnvironment() {
   settings.http = HttpSettings::FromEnvironment();
   TANDEM_RETURN_IF_ERROR(CheckEndpoint("HF_ENDPOINT", settings.hub));
   TANDEM_RETURN_IF_ERROR(CheckEndpoint("TANDEM_OLLAMA_REGISTRY", settings.registry));
+  TANDEM_RETURN_IF_ERROR(CheckEndpoint("TANDEM_MODELSCOPE", settings.modelscope));
   TANDEM_RETURN_IF_ERROR(ReadToken(settings.hub_token));
   const std::string offline = Variable("HF_HUB_OFFLINE");
   settings.offline = !offline.empty() && offline != "0";
@@ -114,13 +116,23 @@ Result<RemoteModel> LookUpModel(const ModelName& name, const RemoteSettings& set
                                           "asking for it",
                                           name.canonical));
   }
-  if (name.kind == ModelName::Kind::kHub || name.kind == ModelName::Kind::kOllama) {
-    TANDEM_ASSIGN_OR_RETURN(RemoteModel model,
-                            name.kind == ModelName::Kind::kHub
-                                ? LookUpHub(name.repository, name.tag, settings)
-                                : LookUpOllama(name.repository, name.tag, settings));
-    model.name = name.canonical;
-    return model;
+  const auto ask = [&]() -> std::optional<Result<RemoteModel>> {
+    switch (name.kind) {
+      case ModelName::Kind::kHub:
+        return LookUpHub(name.repository, name.tag, settings);
+      case ModelName::Kind::kOllama:
+        return LookUpOllama(name.repository, name.tag, settings);
+      case ModelName::Kind::kModelScope:
+        return LookUpModelScope(name.repository, name.tag, settings);
+      default:
+        return std::nullopt;
+    }
+  };
+  if (std::optional<Result<RemoteModel>> model = ask(); model.has_value()) {
+    if (model->ok()) {
+      (*model)->name = name.canonical;
+    }
+    return std::move(*model);
   }
   const CatalogueModel* known = name.kind == ModelName::Kind::kCatalogue
                                     ? Catalogue::BuiltIn().Find(name.repository)

@@ -48,26 +48,30 @@ struct RemoteSettings {
   std::string hub = "https://huggingface.co";
   std::string hub_token;
   std::string registry = "https://registry.ollama.ai";
+  std::string modelscope = "https://modelscope.cn";
   bool offline = false;
   bool vision = true;  // the projector too, where there is one
   HttpSettings http;
 
   /// HF_ENDPOINT, HF_TOKEN (or HUGGING_FACE_HUB_TOKEN, or the file of HF_TOKEN_PATH or
-  /// $HF_HOME/token), HF_HUB_OFFLINE, TANDEM_OLLAMA_REGISTRY. InvalidArgument names the variable
-  /// that cannot be used, never the token.
+  /// $HF_HOME/token), HF_HUB_OFFLINE, TANDEM_OLLAMA_REGISTRY, TANDEM_MODELSCOPE. InvalidArgument
+  /// names the variable that cannot be used, never the token.
   static Result<RemoteSettings> FromEnvironment();
 };
 
-/// Asks the server what `name` (catalogue, Hub or Ollama) consists of. A catalogue's repositories
-/// are tried in order until one has the quant. NotFound and InvalidArgument (gated, no access) say
-/// what to do; Io when the server cannot be reached; Corrupt for a reply that makes no sense.
+/// Asks the server what `name` (catalogue, Hub, Ollama or ModelScope) consists of. A catalogue's
+/// repositories are tried in order until one has the quant. NotFound and InvalidArgument (gated, no
+/// access) say what to do; Io when the server cannot be reached; Corrupt for a reply that makes no
+/// sense.
 Result<RemoteModel> LookUpModel(const ModelName& name, const RemoteSettings& settings);
 
-/// The two servers. `quant` may be empty: Q4_K_M, else the first there is.
+/// The servers. `quant` may be empty: Q4_K_M, else the first there is.
 Result<RemoteModel> LookUpHub(const std::string& repository, const std::string& quant,
                               const RemoteSettings& settings);
 Result<RemoteModel> LookUpOllama(const std::string& repository, const std::string& tag,
                                  const RemoteSettings& settings);
+Result<RemoteModel> LookUpModelScope(const std::string& repository, const std::string& quant,
+                                     const RemoteSettings& settings);
 
 /// Whether `path`, as a server gave it, stays below the folder it is put in.
 bool IsSafeRelativePath(std::string_view path);

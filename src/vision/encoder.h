@@ -92,6 +92,8 @@ class VisionEncoder {
   std::uint64_t working_bytes() const;
   /// Pictures and clips that went through the tower, those remembered not counted.
   std::size_t encoded_count() const;
+  /// The vision file, nullptr when the model's own file holds the tower.
+  const gguf::ModelFile* file() const { return owned_.get(); }
 
  private:
   VisionEncoder() = default;

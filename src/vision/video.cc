@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/format.h"
-#include "vision/child_process.h"
+#include "io/child_process.h"
 #include "vision/clip_output.h"
 #include "vision/decode.h"
 #include "vision/resize.h"

@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "io/child_process.h"
 #include "io/file.h"
-#include "vision/child_process.h"
 
 namespace tandem {
 namespace {

@@ -2,7 +2,7 @@
 """Holds what `tandem fit` predicts against what `tandem run` takes, and looks at `tandem check`.
 
 usage: fit_test.py PATH/TO/tandem                              the demo models, as a test
-       fit_test.py PATH/TO/tandem MODEL.gguf [CONTEXT...]      a table for docs/models.md, caches really filled
+       fit_test.py PATH/TO/tandem MODEL.gguf [CONTEXT...]      a table for docs/memory.md, caches really filled
 """
 import json
 import os
@@ -12,6 +12,8 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+
+from gguf_file import ARRAY, STRING, Gguf
 
 TANDEM = ""
 DEMOS = ("qwen3.5:demo", "phi4-mini:demo")
@@ -100,10 +102,93 @@ class Fit(unittest.TestCase):
 
     def test_wrong_options(self):
         for options, code in ((["--ram", "much"], 2), (["--ctx", "0"], 2), (["--parallel", "0"], 2),
-                              (["--ctx", "1m"], 1), (["--kv", "q1"], 1)):
+                              (["--ctx", "1m"], 1), (["--kv", "q1"], 2)):
             done = run("fit", DEMOS[0], *options)
             self.assertEqual(done.returncode, code, done)
             self.assertTrue(done.stderr.startswith(b"Error: "), done)
+
+
+    def alone(self, *args):
+        """On a machine without any model."""
+        with tempfile.TemporaryDirectory() as home:
+            return subprocess.run([TANDEM, *args], capture_output=True, timeout=300,
+                                  env={**{k: v for k, v in os.environ.items() if "SAN_" in k}, "HOME": home})
+
+    def test_models_that_are_not_here(self):
+        done = self.alone("fit", "qwen3.5:4b", "qwen3.5:9b", "phi4-mini:q8_0", "phi4-mini-reasoning", "--ram", "1000g", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        qwen, large, phi, thinker = json.loads(done.stdout)["models"]
+        self.assertEqual([m["size_source"] for m in (qwen, large, phi, thinker)],
+                         ["published", "computed", "computed", "computed"])
+        self.assertEqual(qwen["table"][0]["weights_bytes"], 2_740_000_000)
+        by_context = {row["context"]: row for row in qwen["table"]}
+        self.assertEqual(list(by_context), [2**n for n in range(12, 20)] + [1_010_000])  # on to what YaRN reaches
+        self.assertEqual(by_context[32768]["cache_bytes"], 2**30)  # 32 KiB a token
+        self.assertEqual(by_context[32768]["state_bytes"], 2 * 52_690_944)  # and a snapshot
+        self.assertEqual(qwen["largest_context"], 262144)
+        self.assertAlmostEqual(large["table"][0]["weights_bytes"], 5.6e9, delta=0.4e9)
+        self.assertAlmostEqual(phi["table"][0]["weights_bytes"], 4.08e9, delta=0.05e9)
+        self.assertEqual(phi["table"][-1]["context"], 131072)
+        self.assertEqual(phi["table"][3]["cache_bytes"], 4 * 2**30)
+
+    def test_models_that_are_not_here_in_words(self):
+        text = self.alone("fit", "--ram", "6g").stdout.decode()  # without a name: both of the comparison
+        self.assertIn("qwen3.5:4b  Q4_K_M, 4.21 B parameters", text)
+        self.assertIn("phi4-mini  Q4_K_M, 3.84 B parameters", text)
+        self.assertIn("not here; shape and size as published; vision file not counted", text)
+        self.assertIn("needs YaRN", text)
+        self.assertIn("Together at 32,768 tokens", text)
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        self.assertIn("#", text)
+        for name, words in (("qwen3.5:4b-q9_9", "q9_9"), ("nothing:here", "neither a file nor a known model")):
+            done = self.alone("fit", name)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(words, done.stderr.decode().lower())
+
+
+class Show(unittest.TestCase):
+    def show(self, *args):
+        with tempfile.TemporaryDirectory() as home:
+            done = subprocess.run([TANDEM, "show", *args], capture_output=True, timeout=300,
+                                  env={**{k: v for k, v in os.environ.items() if "SAN_" in k}, "HOME": home})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode()
+
+    FACTS = ("model", "architecture", "parameters", "context limit", "developer", "released", "licence", "languages", "modalities",
+             "thinking", "longest context", "downloads")
+
+    def test_side_by_side_from_the_catalogue(self):
+        qwen, phi = json.loads(self.show("qwen3.5:4b", "phi4-mini", "--json"))
+        for model in (qwen, phi):
+            self.assertEqual(set(model["publication"]), set(self.FACTS))
+            self.assertEqual({fact["source"] for fact in model["publication"].values()}, {"catalogue"})
+            self.assertFalse(model["installed"])
+        self.assertEqual(qwen["publication"]["licence"]["value"], "Apache-2.0")
+        self.assertEqual(phi["publication"]["thinking"]["value"], "never")
+        self.assertIn("Q4_K_M 2.74 GB", qwen["publication"]["downloads"]["value"])
+        text = self.show("qwen3.5:4b", "phi4-mini")
+        for fact in self.FACTS:
+            self.assertRegex(text, rf"(?m)^\s*{fact}\b")
+        self.assertIn("(catalogue)", text)
+
+    def test_what_a_file_says_is_its_own(self):
+        source = Gguf.read(Path(__file__).resolve().parents[2] / "tests/data/vision/model.gguf")
+        source.set("general.name", STRING, "Qwen3.5-4B")
+        source.set("general.license", STRING, "own-licence")
+        source.set("general.languages", ARRAY, (STRING, ["en", "de"]))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "m.gguf")
+            source.write(path)
+            sheet = json.loads(self.show(str(path), "--json"))
+            text = self.show(str(path), "phi4-mini:demo")
+        facts = sheet["publication"]
+        self.assertEqual(facts["licence"], {"value": "own-licence", "source": "file"})
+        self.assertEqual(facts["languages"], {"value": "en, de", "source": "file"})
+        self.assertEqual(facts["released"]["source"], "catalogue")
+        self.assertTrue(sheet["installed"])
+        self.assertNotIn("own-licence (catalogue)", text)
+        for words in ("embedding", "DeltaNet", "F32", "eos token", "<|im_end|>", "chat template", "with a thinking switch"):
+            self.assertIn(words, text)
 
 
 class Check(unittest.TestCase):
@@ -114,8 +199,9 @@ class Check(unittest.TestCase):
             report = json.loads(done.stdout)
             self.assertTrue(report["ok"])
             self.assertEqual([item["name"] for item in report["items"]],
-                             ["file", "layout", "metadata", "tensors", "tokenizer", "template", "numbers", "token ids",
-                              "perplexity", "answers", "speed", "memory"])
+                             ["file", "layout", "metadata", "tensors", "tokenizer", "template", "numbers",
+                              *(["vision"] if model.startswith("qwen") else []), "token ids", "perplexity", "answers",
+                              "speed", "memory"])
 
     def test_files_that_are_damaged(self):
         whole = (Path(__file__).resolve().parents[2] / "assets/demo/phi4-mini-demo.gguf").read_bytes()

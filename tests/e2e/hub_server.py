@@ -1,4 +1,4 @@
-"""A Hub, its file server and an Ollama registry on loopback, made to misbehave on request.
+"""A Hub, its file server, an Ollama registry and a ModelScope on loopback, made to misbehave on request.
 
 Two HTTP servers: `hub` (127.0.0.1) describes repositories and redirects to `cdn` (localhost, another origin), which has
 the bytes. What they do wrong is set in `faults`; what they were asked is in `requests`.
@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Request = namedtuple("Request", "server path range token status")
 COMMIT = "c0ffee" * 6 + "c0ff"
+PIECE = 16384
+LONG = 300  # seconds after which a server that was told to wait gives up
 
 
 class Server:
@@ -22,10 +24,13 @@ class Server:
         self.blobs = {}  # "sha256:..." -> bytes
         self.faults = {}
         self.info = {}  # more fields of a repository's description
+        self.hook = None  # called with "api", "redirect", "file" before a reply, and with None before each piece
         self.requests = []
         self.sent = 0
+        self.longest_pause = 0.0  # seconds between two pieces of one reply
         self.counts = Counter()
         self.lock = threading.Lock()
+        self.closing = threading.Event()
         self.hub = self._start("hub", "127.0.0.1")
         self.cdn = self._start("cdn", "localhost")
 
@@ -39,12 +44,14 @@ class Server:
         return server
 
     def close(self):
+        self.closing.set()
         for server in (self.hub, self.cdn):
             server.shutdown()
             server.server_close()
 
     def reset(self):
         self.faults, self.requests, self.sent, self.counts = {}, [], 0, Counter()
+        self.hook = None
 
     def take(self, fault):
         """Whether `fault` strikes now: a number counts down, anything else always does."""
@@ -70,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.route()
         except (BrokenPipeError, ConnectionResetError):
-            pass
+            self.close_connection = True
 
     def note(self, status):
         with self.owner.lock:
@@ -86,31 +93,47 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def call_hook(self, moment):
+        if self.owner.hook:
+            self.owner.hook(moment)
+
     def route(self):
         owner, path = self.owner, self.path.split("?")[0]
         if status := owner.take("refuse"):
             self.reply(503 if status is True else 500)
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/main", path):
+            self.call_hook("api")
             self.describe(match[1])
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/\w+/(.+)", path):
+            self.call_hook("redirect")
             self.resolve(match[1], match[2])
         elif match := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
             if owner.take("expired"):
                 self.reply(403)
+            elif owner.faults.get("gone"):
+                self.reply(owner.faults["gone"])
             else:
                 self.serve(owner.files[match[1]][match[2]])
         elif match := re.fullmatch(r"/v2/([^/]+/[^/]+)/manifests/(.+)", path):
             body = owner.manifests.get(f"{match[1]}/{match[2]}")
-            self.reply(200 if body else 404, body or b"{}")
+            status = owner.faults.get("manifest_status", 200 if body is not None else 404)
+            self.reply(status, body if body is not None else b"{}")
         elif match := re.fullmatch(r"/v2/([^/]+/[^/]+)/blobs/(.+)", path):
             self.reply(307, Location=f"{owner.cdn.address}/blob/{match[2]}?signature=hidden")
         elif match := re.fullmatch(r"/blob/(.+)", path):
             self.serve(owner.blobs[match[1]])
+        elif match := re.fullmatch(r"/api/v1/models/([^/]+/[^/]+)/repo/files", path):
+            self.describe_modelscope(match[1])
+        elif match := re.fullmatch(r"/models/([^/]+/[^/]+)/resolve/master/(.+)", path):
+            self.resolve(match[1], match[2])
         else:
             self.reply(404)
 
     def describe(self, repository):
         owner = self.owner
+        if owner.take("api_busy"):
+            self.reply(429, Retry_After="0")
+            return
         if repository not in owner.files:
             self.reply(401, X_Error_Code="RepoNotFound")
             return
@@ -120,18 +143,30 @@ class Handler(BaseHTTPRequestHandler):
             size = owner.faults.get("size", len(data))
             siblings.append({"rfilename": path, "size": size, "blobId": "0" * 40, "lfs": {"sha256": sha, "size": size}})
         info = {"sha": COMMIT, "gated": False, "tags": ["license:mit"], "siblings": siblings, **owner.info}
-        self.reply(200, json.dumps(info).encode(), Content_Type="application/json")
+        body = owner.faults.get("description", json.dumps(info).encode())
+        self.reply(200, body, Content_Type="application/json")
+
+    def describe_modelscope(self, repository):
+        if repository not in self.owner.files:
+            self.reply(404, b'{"Code": 10010205001, "Message": "not found", "Success": false}')
+            return
+        files = [{"Path": path, "Name": path.split("/")[-1], "Type": "blob", "Size": len(data), "Revision": COMMIT,
+                  "Sha256": hashlib.sha256(data).hexdigest()} for path, data in self.owner.files[repository].items()]
+        body = self.owner.faults.get("description", json.dumps({"Code": 200, "Data": {"Files": files}}).encode())
+        self.reply(200, body)
 
     def resolve(self, repository, path):
-        if self.owner.faults.get("gated"):
+        owner = self.owner
+        if owner.faults.get("gated"):
             self.reply(403, X_Error_Code="GatedRepo")
             return
-        self.reply(302, Location=f"{self.owner.cdn.address}/cdn/{repository}/{path}?signature=hidden")
+        there = f"{owner.cdn.address}/cdn/{repository}/{path}?signature=hidden"
+        self.reply(302, Location=owner.faults.get("location", there))
 
     def serve(self, data):
         owner, total = self.owner, len(data)
-        if owner.take("busy"):
-            self.reply(429, Retry_After="1")
+        if busy := owner.take("busy"):
+            self.reply(429, Retry_After="1" if isinstance(busy, int) else busy)
             return
         match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
         whole = owner.faults.get("no_ranges") or not match
@@ -139,7 +174,12 @@ class Handler(BaseHTTPRequestHandler):
         if owner.faults.get("status_416"):
             self.reply(416, Content_Range=f"bytes */{total // 2}")
             return
+        self.call_hook("file")
         piece = data[begin:end]
+        if owner.take("short"):
+            piece = piece[:len(piece) // 2]
+        elif owner.faults.get("long"):
+            piece += b"more"
         self.note(200 if whole else 206)
         self.send_response(200 if whole else 206)
         self.send_header("Content-Length", str(len(piece)))
@@ -152,29 +192,36 @@ class Handler(BaseHTTPRequestHandler):
             changed = owner.faults.get("changed") and owner.counts["served"] > 2
         self.send_header("ETag", '"two"' if changed else '"one"')
         self.end_headers()
-        self.write_slowly(piece)
+        self.write_pieces(piece)
 
-    def write_slowly(self, piece):
+    def write_pieces(self, piece):
         owner = self.owner
         cut = len(piece) // 2 if owner.take("cut") else None
         stall = None
         if owner.take("stall"):
             # For ever means from the first byte: what makes progress is not given up.
             stall = 0 if owner.faults.get("stall") is True else len(piece) // 3
-        rate = owner.faults.get("bytes_per_second")
-        step = 16384 if rate else 65536
+        gate = owner.faults.get("gate")  # an Event: the first piece goes out, the rest when it is set
+        drip = owner.faults.get("drip")  # (bytes, seconds): so many at a time, with such a pause
+        step = drip[0] if drip else PIECE
+        last = time.monotonic()
         for offset in range(0, len(piece), step):
+            self.call_hook(None)
             if cut is not None and offset >= cut:
                 self.close_connection = True
                 self.connection.shutdown(2)
                 return
             if stall is not None and offset >= stall:
-                time.sleep(3600 if owner.faults.get("stall") is True else 6)
+                owner.closing.wait(LONG)
                 self.close_connection = True
                 return
+            if gate is not None and offset > 0:
+                gate.wait(LONG)
             part = piece[offset:offset + step]
             self.wfile.write(part)
             with owner.lock:
                 owner.sent += len(part)
-            if rate:
-                time.sleep(len(part) / rate)
+                owner.longest_pause = max(owner.longest_pause, time.monotonic() - last)
+            last = time.monotonic()
+            if drip:
+                time.sleep(drip[1])

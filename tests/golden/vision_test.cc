@@ -20,7 +20,7 @@
 #include "io/mapped_file.h"
 #include "runtime/engine.h"
 #include "tests/support/shared_data.h"
-#include "vision/child_process.h"
+#include "io/child_process.h"
 #include "vision/decode.h"
 #include "vision/patches.h"
 #include "vision/video.h"

@@ -1,4 +1,4 @@
-#include "vision/child_process.h"
+#include "io/child_process.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -58,10 +58,10 @@ void Limit(pid_t pid, __rlimit_resource resource, rlim_t value) {
 }
 
 // What a decoder of hostile files may use.
-void LimitResources(pid_t pid) {
+void LimitResources(pid_t pid, std::uint64_t address_bytes) {
   Limit(pid, RLIMIT_CORE, 0);
   Limit(pid, RLIMIT_FSIZE, 0);  // of files; pipes have no size
-  Limit(pid, RLIMIT_AS, rlim_t{16} << 30);
+  Limit(pid, RLIMIT_AS, rlim_t{address_bytes});
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& texts) {
@@ -75,7 +75,8 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& arguments) {
+Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& arguments,
+                                         std::uint64_t address_bytes) {
   TANDEM_ASSIGN_OR_RETURN(Pipe output, Pipe::Make());
   TANDEM_ASSIGN_OR_RETURN(Pipe errors, Pipe::Make());
   SpawnPlan plan;
@@ -98,7 +99,7 @@ Result<ChildProcess> ChildProcess::Start(const std::vector<std::string>& argumen
   if (error != 0) {
     return SystemError("start", words[0], error);
   }
-  LimitResources(pid);
+  LimitResources(pid, address_bytes);
   ChildProcess child;
   child.pid_ = pid;
   child.output_ = std::move(output.read);
@@ -135,7 +136,7 @@ Result<std::size_t> ChildProcess::Read(std::span<std::byte> out, const std::atom
   std::size_t done = 0;
   while (done < out.size()) {
     if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
-      return Status(StatusCode::kCancelled, "cancelled while reading a clip");
+      return Status(StatusCode::kCancelled, "cancelled while reading what another program says");
     }
     std::array<pollfd, 2> ready = {{{output_.get(), POLLIN, 0}, {errors_.get(), POLLIN, 0}}};
     if (poll(ready.data(), ready.size(), kPollMs) < 0 && errno != EINTR) {

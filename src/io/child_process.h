@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,8 +20,9 @@ namespace tandem {
 class ChildProcess {
  public:
   /// arguments[0] is looked for in PATH; NotFound when it is not there, Io when it cannot be
-  /// started.
-  static Result<ChildProcess> Start(const std::vector<std::string>& arguments);
+  /// started. address_bytes: of memory that it may map.
+  static Result<ChildProcess> Start(const std::vector<std::string>& arguments,
+                                    std::uint64_t address_bytes = std::uint64_t{16} << 30);
 
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&& other) = delete;
