@@ -43,7 +43,7 @@ struct OpenOptions {
   std::size_t threads = 0;
   /// Instruction set: auto, scalar, avx2, avx512vnni, amx, neon.
   std::string isa = "auto";
-  /// Number format of cached keys and values: f32, f16, bf16, q8_0.
+  /// Number format of cached keys and values: f32, f16, bf16, q8_0, q4_0.
   std::string kv = "f16";
   /// Vision file (mmproj) of a model that can see. Empty: the tower inside the model's own file, or
   /// a file beside it that fits and has "mmproj" in its name. Ignored by models that cannot see.

@@ -48,7 +48,7 @@ class BenchCommand : public Command {
     AddNumbers(app, "-t,--threads", options_.threads,
                "A list; default: the physical cores that may be used");
     AddNumber(app, "-r,--repeats", options_.repeats, "Repeats of each measurement; default 5");
-    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16 or q8_0")
+    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16, q8_0 or q4_0")
         ->option_text(" TYPE");
     app.add_option("--isa", options_.isa, "auto, scalar, avx2, avx512vnni, amx or neon")
         ->option_text(" NAME");

@@ -65,7 +65,7 @@ class FitCommand : public Command {
     app.add_option("MODEL", names_, "Models on this machine; several are also planned together")
         ->required();
     app.add_option("--ctx", context_, "Only this context, e.g. 32768 or 128k")->option_text(" N");
-    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16 or q8_0")
+    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16, q8_0 or q4_0")
         ->option_text(" TYPE");
     app.add_option("--parallel", conversations_, "Conversations at the same time; default 1")
         ->option_text(" N");

@@ -169,10 +169,10 @@ std::size_t Most(const std::vector<std::size_t>& numbers) {
 
 Status CheckOptions(const Network& network, const BenchOptions& options) {
   const ModelInfo& info = network.info();
-  if (options.kv == KvType::kQ8_0 && info.head_dim % 32 != 0) {
+  if (info.head_dim % KvBlockLength(options.kv) != 0) {
     return {StatusCode::kInvalidArgument,
-            Format("KV cache type q8_0 needs heads of a multiple of 32 values; this model has {}",
-                   info.head_dim)};
+            Format("KV cache type {} needs heads of a multiple of {} values; this model has {}",
+                   KvTypeName(options.kv), KvBlockLength(options.kv), info.head_dim)};
   }
   const std::size_t tokens =
       std::max(options.prefill_tokens, options.decode_tokens + options.draft_tokens);

@@ -28,11 +28,11 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Network& network,
                   Format("a context of {} tokens is more than the model's limit of {}",
                          options.context_tokens, info.context_length));
   }
-  if (options.kv == KvType::kQ8_0 && info.head_dim % 32 != 0) {
+  if (info.head_dim % KvBlockLength(options.kv) != 0) {
     return Status(
         StatusCode::kInvalidArgument,
-        Format("KV cache type q8_0 needs heads of a multiple of 32 values; this model has {}",
-               info.head_dim));
+        Format("KV cache type {} needs heads of a multiple of {} values; this model has {}",
+               KvTypeName(options.kv), KvBlockLength(options.kv), info.head_dim));
   }
   CpuOptions cpu = options.cpu;
   cpu.max_rows = options.max_step_rows;
