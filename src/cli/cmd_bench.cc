@@ -50,6 +50,7 @@ class BenchCommand : public Command {
     AddNumber(app, "-r,--repeats", options_.repeats, "Repeats of each measurement; default 5");
     app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16, q8_0 or q4_0")
         ->option_text(" TYPE");
+    app.add_flag("--pin", options_.pin, "Keep each thread on a core of its own");
     app.add_option("--isa", options_.isa, "auto, scalar, avx2, avx512vnni, amx or neon")
         ->option_text(" NAME");
     app.add_flag("--profile", options_.profile, "Time and bytes of each kind of operation");

@@ -75,6 +75,7 @@ void AddOpenOptions(CLI::App& app, OpenOptions& open) {
   app.add_option("--threads", open.threads, "Default: the physical cores that may be used")
       ->option_text(" N")
       ->check(CLI::Range(1, 1024));
+  app.add_flag("--pin", open.pin_threads, "Keep each thread on a core of its own");
   app.add_option("--isa", open.isa, "auto, scalar, avx2, avx512vnni, amx or neon")
       ->option_text(" NAME")
       ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512vnni", "amx", "neon"}));

@@ -202,6 +202,7 @@ class Ops {
 /// Which instruction set to use; kAuto takes the best that this CPU has.
 struct CpuOptions {
   std::size_t threads = 1;
+  bool pin = false;          // threads other than the caller's stay on a core each
   std::string isa = "auto";  // auto, scalar, avx2, avx512vnni, amx, neon
   /// Largest step: working memory is sized for it when the device is made.
   std::size_t max_rows = 512;

@@ -222,7 +222,7 @@ Result<std::vector<BenchResult>> RunBench(const Network& network, const BenchOpt
   TANDEM_RETURN_IF_ERROR(CheckOptions(network, options));
   std::vector<BenchResult> results;
   for (const std::size_t threads : options.threads) {
-    CpuOptions cpu{.threads = threads, .isa = options.isa};
+    CpuOptions cpu{.threads = threads, .pin = options.pin, .isa = options.isa};
     cpu.max_rows = kStepRows;
     cpu.max_cols = network.info().widest_input;
     TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<Ops> ops, MakeCpuOps(cpu));

@@ -26,6 +26,7 @@ struct BenchOptions {
   std::size_t repeats = 5;
   KvType kv = KvType::kF16;
   std::string isa = "auto";
+  bool pin = false;
   bool profile = false;
 };
 

@@ -28,7 +28,7 @@ class CpuOps final : public Ops {
  public:
   CpuOps(const cpu::KernelTable& table, const CpuOptions& options)
       : table_(table),
-        pool_(options.threads),
+        pool_(options.threads, options.pin ? Pinning::kCores : Pinning::kNone),
         matmul_(table_, pool_, options.max_rows, options.max_cols),
         hook_(options.matmul_hook),
         scratch_(options.threads * cpu::kScratchBytes) {
