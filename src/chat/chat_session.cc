@@ -33,14 +33,8 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   AlignState(prompt_.rows);
   result_.prompt_tokens = prompt_.ids.size();
   result_.reused_tokens = live_.length();
-  // A recurrent state is worth a snapshot where this turn's generation prompt begins.
-  std::size_t end = prompt_.ids.size();
-  if (model_.network().info().recurrent_floats > 0 && !prompt_.borders.empty() &&
-      prompt_.borders.back() > live_.length()) {
-    end = prompt_.borders.back();
-  }
   result_.first_token = std::chrono::steady_clock::now() - start;
-  return SubmitPart(live_.length(), end);
+  return Submit(live_.length());
 }
 
 // Looks at the pictures first, if there are any.
@@ -103,10 +97,8 @@ void ChatSession::AlignState(std::span<const TokenId> rows) {
   live_.Truncate(0);
 }
 
-Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
-  part_begin_ = begin;
-  part_end_ = end;
-  const bool last = end == prompt_.ids.size();
+Status ChatSession::Submit(std::size_t begin) {
+  const std::size_t end = prompt_.ids.size();
   request_ = Request();
   request_.sequence = &live_;
   const auto first = static_cast<std::ptrdiff_t>(begin);
@@ -125,17 +117,23 @@ Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
       request_.borders.push_back(border - begin);
     }
   }
-  request_.sampler = last ? sampler_.get() : nullptr;
+  // A recurrent state is worth a snapshot where this turn's generation prompt begins.
+  if (model_.network().info().recurrent_floats > 0 && !prompt_.borders.empty() &&
+      prompt_.borders.back() > begin) {
+    request_.keep_after = prompt_.borders.back() - begin;
+    request_.on_keep = [this](Sequence kept) { snapshot_.emplace(std::move(kept)); };
+  }
+  request_.sampler = sampler_.get();
   request_.max_tokens = options_.max_tokens == 0 ? engine_.context_tokens() : options_.max_tokens;
   request_.stop_tokens = model_.text().stop_tokens();
   request_.cancel = options_.cancel;
   request_.on_token = [this](TokenId token) { return OnToken(token); };
-  request_.on_progress = [this](std::size_t done, std::size_t total) {
+  request_.on_progress = [this, begin](std::size_t done, std::size_t total) {
     // A re-read counts its own rows.
-    const std::size_t extra = total - std::min(total, part_end_ - part_begin_);
+    const std::size_t extra = total - std::min(total, prompt_.ids.size() - begin);
     const TurnEvent event{.kind = TurnEvent::Kind::kPrefill,
                           .text = {},
-                          .done = part_begin_ + done,
+                          .done = begin + done,
                           .total = prompt_.ids.size() + extra};
     cancelled_ = !on_event_(event) || cancelled_;
   };
@@ -192,20 +190,7 @@ bool ChatSession::Advance() {
     return false;
   }
   AddFigures();
-  if (request_.finish != FinishReason::kRead) {
-    return true;
-  }
-  if (part_end_ == prompt_.ids.size()) {
-    return true;
-  }
-  snapshot_.emplace(live_.Fork());
-  const Status submitted = SubmitPart(part_end_, prompt_.ids.size());
-  if (!submitted.ok()) {
-    request_.error = submitted;
-    request_.finish = FinishReason::kError;
-    return true;
-  }
-  return false;
+  return true;
 }
 
 Result<TurnResult> ChatSession::Finish() {

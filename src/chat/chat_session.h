@@ -87,7 +87,7 @@ class ChatSession {
                             const PromptOptions& options);
   void TellSize(const MediaSource& source, const EncodedMedia& media);
   void AlignState(std::span<const TokenId> rows);
-  Status SubmitPart(std::size_t begin, std::size_t end);
+  Status Submit(std::size_t begin);
   bool OnToken(TokenId token);
   bool Emit(TurnEvent::Kind kind, std::string_view text);
   void AddFigures();
@@ -107,10 +107,8 @@ class ChatSession {
   std::unique_ptr<StreamSplitter> splitter_;
   std::unique_ptr<StopStrings> stops_;
   Request request_;
-  std::vector<float> vectors_;  // of the pictures in the part that request_ reads
-  std::size_t part_begin_ = 0;  // of the prompt, for the part that request_ reads
-  std::size_t part_end_ = 0;
-  bool cancelled_ = false;  // by the callback
+  std::vector<float> vectors_;  // of the pictures in the rows that request_ reads
+  bool cancelled_ = false;      // by the callback
   TurnResult result_;
 };
 

@@ -139,7 +139,8 @@ class Bench {
                         .positions = std::span(positions_).subspan(i * rows, rows),
                         .vectors_TE = {},
                         .logit_rows = logit_rows,
-                        .rollback_rows = rollback_rows});
+                        .rollback_rows = rollback_rows,
+                        .keep_after = 0});
     }
     const std::size_t logits = states.size() * logit_rows.size();
     if (logits_.size() < logits * vocabulary) {
