@@ -12,9 +12,12 @@ void Install(Activation activation, KernelTable* table) {
   table->matmul[Kernel::kType] = {activation, &RunMatMul<Kernel>};
 }
 
+/// With more tokens, dpbusd over panels beats two multiplications per 64 codes.
+constexpr std::size_t kFewerTokens = 3;
+
 template <typename RowKernel, typename Kernel>
 void RunAny(const MatMulArgs& args) {
-  if (FewTokens(args)) {
+  if (FewTokens(args, kFewerTokens)) {
     RunRows<RowKernel>(args);
   } else {
     RunMatMul<Kernel>(args);
