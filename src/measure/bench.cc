@@ -13,7 +13,8 @@
 namespace tandem {
 namespace {
 
-constexpr std::size_t kStepRows = 512;
+constexpr std::size_t kStepRows = 256;
+constexpr std::size_t kShortPrompt = 20;
 constexpr std::uint64_t kTokenSeed = 20;
 constexpr std::uint64_t kStateSeed = 21;
 

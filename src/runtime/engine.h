@@ -18,7 +18,7 @@ namespace tandem {
 struct EngineOptions {
   CpuOptions cpu;  // max_rows and max_cols are set by the engine
   KvType kv = KvType::kF16;
-  std::size_t max_step_rows = 512;  // rows of all sequences in one step
+  std::size_t max_step_rows = 256;  // rows of all sequences in one step
   std::size_t context_tokens = 0;   // longest sequence; 0: the model's limit
 };
 
