@@ -157,6 +157,8 @@ class BenchCommand : public Command {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     TANDEM_ASSIGN_OR_RETURN(const std::uint64_t type, file->GetUintOr("general.file_type", 0));
     report.file_type = FileTypeName(type);
+    TANDEM_ASSIGN_OR_RETURN(report.first_token, MeasureFirstToken(*network, options_));
+    report.first_token.seconds += report.load_seconds;
     const bool live = ::isatty(STDERR_FILENO) != 0;
     TANDEM_ASSIGN_OR_RETURN(
         report.results, RunBench(*network, options_, [&](std::string_view line) {

@@ -9,6 +9,8 @@
 #include "base/rng.h"
 #include "measure/random_state.h"
 #include "plan/memory.h"
+#include "runtime/engine.h"
+#include "runtime/sampler.h"
 
 namespace tandem {
 namespace {
@@ -206,6 +208,40 @@ Status CheckOptions(const Network& network, const BenchOptions& options) {
 }
 
 }  // namespace
+
+Result<FirstToken> MeasureFirstToken(const Network& network, const BenchOptions& options) {
+  const auto start = Clock::now();
+  EngineOptions engine_options;
+  engine_options.cpu.threads = options.threads.front();
+  engine_options.cpu.pin = options.pin;
+  engine_options.cpu.isa = options.isa;
+  engine_options.kv = options.kv;
+  TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                          Engine::Create(network, engine_options));
+  const std::size_t vocabulary = network.info().vocabulary;
+  Sampler sampler({.temperature = 0}, vocabulary, {});
+  std::uint64_t next_token = 0;
+  const auto read = [&](Sequence& sequence, Request& request) {
+    request.sequence = &sequence;
+    for (std::size_t i = 0; i < kShortPrompt; ++i) {
+      request.prompt.push_back(static_cast<TokenId>(UniformAt(kTokenSeed, next_token++) *
+                                                    static_cast<double>(vocabulary)));
+    }
+    request.sampler = &sampler;
+    request.max_tokens = 1;
+    return engine->Run(request);
+  };
+  FirstToken result{.prompt_tokens = kShortPrompt};
+  Sequence first = engine->NewSequence();
+  Request first_request;
+  TANDEM_RETURN_IF_ERROR(read(first, first_request));
+  result.seconds = SecondsSince(start);
+  Sequence second = engine->NewSequence();
+  Request second_request;
+  TANDEM_RETURN_IF_ERROR(read(second, second_request));
+  result.prefill_seconds = second_request.prefill_time.count();
+  return result;
+}
 
 std::string_view BenchPhaseName(BenchPhase phase) {
   switch (phase) {
