@@ -41,9 +41,12 @@ struct OpenOptions {
   std::size_t context_tokens = 0;
   /// 0: the physical cores that this process may use.
   std::size_t threads = 0;
+  /// Threads other than the one that generates stay on a core each. Helps when nothing else runs,
+  /// harms when something does.
+  bool pin_threads = false;
   /// Instruction set: auto, scalar, avx2, avx512vnni, amx, neon.
   std::string isa = "auto";
-  /// Number format of cached keys and values: f32, f16, bf16, q8_0.
+  /// Number format of cached keys and values: f32, f16, bf16, q8_0, q4_0.
   std::string kv = "f16";
   /// Vision file (mmproj) of a model that can see. Empty: the tower inside the model's own file, or
   /// a file beside it that fits and has "mmproj" in its name. Ignored by models that cannot see.

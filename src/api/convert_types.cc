@@ -75,6 +75,7 @@ OpenSettings ToSettings(const OpenOptions& options) {
   return {.context_tokens = options.context_tokens,
           .threads = options.threads,
           .isa = options.isa,
+          .pin_threads = options.pin_threads,
           .kv = options.kv,
           .mmproj = options.mmproj,
           .image_pixels = ToRange(options.image_pixels),

@@ -40,13 +40,49 @@ std::size_t CgroupCores() {
   return cores <= 0 ? 0 : static_cast<std::size_t>(cores + 0.999);
 }
 
+// A CPU of each physical core in this process's affinity mask, ascending; empty when unknown.
+std::vector<std::size_t> PhysicalCores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  std::vector<std::size_t> cores;
+  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) {
+    return cores;
+  }
+  std::set<std::string> siblings;
+  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &mask)) {
+      continue;
+    }
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                       "/topology/thread_siblings_list");
+    std::string list;
+    if (siblings.insert(std::getline(file, list) ? list : std::to_string(cpu)).second) {
+      cores.push_back(cpu);
+    }
+  }
+  return cores;
+}
+
+// A hint: a system that refuses leaves the thread where it likes.
+void StayOn(std::size_t cpu) {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  CPU_SET(cpu, &mask);
+  (void)sched_setaffinity(0, sizeof(mask), &mask);
+}
+
 }  // namespace
 
-ThreadPool::ThreadPool(std::size_t threads) {
+ThreadPool::ThreadPool(std::size_t threads, Pinning pinning) {
   TANDEM_CHECK(threads >= 1, "a pool needs its caller");
+  const std::vector<std::size_t> cores =
+      pinning == Pinning::kCores ? PhysicalCores() : std::vector<std::size_t>();
   threads_.reserve(threads - 1);
   for (std::size_t worker = 1; worker < threads; ++worker) {
-    threads_.emplace_back([this, worker] { Help(worker); });
+    // The first core is left to the caller.
+    const std::optional<std::size_t> cpu =
+        cores.empty() ? std::nullopt : std::optional(cores[worker % cores.size()]);
+    threads_.emplace_back([this, worker, cpu] { Help(worker, cpu); });
   }
 }
 
@@ -69,7 +105,10 @@ void ThreadPool::Drain(std::size_t worker) {
   }
 }
 
-void ThreadPool::Help(std::size_t worker) {
+void ThreadPool::Help(std::size_t worker, std::optional<std::size_t> cpu) {
+  if (cpu.has_value()) {
+    StayOn(*cpu);
+  }
   std::uint32_t seen = 0;
   while (true) {
     std::uint32_t now = generation_.load(std::memory_order_acquire);
@@ -118,22 +157,7 @@ void ThreadPool::Run(std::size_t tasks, FunctionRef<void(std::size_t, std::size_
 }
 
 std::size_t UsablePhysicalCores() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  std::size_t cores = 1;
-  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) {
-    std::set<std::string> siblings;
-    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (!CPU_ISSET(cpu, &mask)) {
-        continue;
-      }
-      std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
-                         "/topology/thread_siblings_list");
-      std::string list;
-      siblings.insert(std::getline(file, list) ? list : std::to_string(cpu));
-    }
-    cores = std::max<std::size_t>(1, siblings.size());
-  }
+  const std::size_t cores = std::max<std::size_t>(1, PhysicalCores().size());
   const std::size_t quota = CgroupCores();
   return quota == 0 ? cores : std::min(cores, quota);
 }

@@ -3,12 +3,17 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "base/function_ref.h"
 
 namespace tandem {
+
+/// Whether each helper of a pool stays on a core of its own. The thread that calls Run is left
+/// alone.
+enum class Pinning { kNone, kCores };
 
 /// Threads that run many short parallel loops. The caller is worker 0; `size() - 1` threads help.
 /// Between loops the helpers spin for a moment, then sleep, so that a decode step pays about a
@@ -17,7 +22,7 @@ namespace tandem {
 class ThreadPool {
  public:
   /// threads: workers including the caller, at least 1.
-  explicit ThreadPool(std::size_t threads);
+  explicit ThreadPool(std::size_t threads, Pinning pinning = Pinning::kNone);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -31,7 +36,7 @@ class ThreadPool {
 
  private:
   using Task = FunctionRef<void(std::size_t, std::size_t)>;
-  void Help(std::size_t worker);
+  void Help(std::size_t worker, std::optional<std::size_t> cpu);
   void Drain(std::size_t worker);
 
   std::vector<std::thread> threads_;

@@ -1,5 +1,7 @@
 #include "base/thread_pool.h"
 
+#include <sched.h>
+
 #include <atomic>
 #include <vector>
 
@@ -33,6 +35,35 @@ TEST(ThreadPool, ResultsOfOneLoopAreVisibleToTheNext) {
   for (const std::size_t value : values) {
     EXPECT_EQ(value, 500U);
   }
+}
+
+// Each of the two tasks waits for the other, so both workers run one.
+std::size_t HelpersCpus(Pinning pinning) {
+  ThreadPool pool(2, pinning);
+  std::atomic<int> here{0};
+  std::size_t cpus = 0;
+  pool.Run(2, [&](std::size_t, std::size_t worker) {
+    here.fetch_add(1);
+    while (here.load() < 2) {
+      sched_yield();
+    }
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    if (worker == 1 && sched_getaffinity(0, sizeof(mask), &mask) == 0) {
+      cpus = static_cast<std::size_t>(CPU_COUNT(&mask));
+    }
+  });
+  return cpus;
+}
+
+TEST(ThreadPool, PinsHelpersAndLeavesTheCallerAlone) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  EXPECT_EQ(HelpersCpus(Pinning::kCores), 1U);
+  EXPECT_EQ(HelpersCpus(Pinning::kNone), static_cast<std::size_t>(CPU_COUNT(&before)));
+  cpu_set_t after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
 TEST(UsablePhysicalCores, IsAtLeastOne) {

@@ -32,14 +32,12 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   end_ = prompt_.ids.size();
   result_.prompt_tokens = prompt_.ids.size();
   result_.reused_tokens = live_.length();
-  // A recurrent state is worth a snapshot where this turn's generation prompt begins.
-  std::size_t end = end_;
-  if (model_.network().info().recurrent_floats > 0 && !prompt_.borders.empty() &&
-      prompt_.borders.back() > live_.length()) {
-    end = prompt_.borders.back();
-  }
   result_.first_token = std::chrono::steady_clock::now() - start;
-  return SubmitPart(live_.length(), end);
+  return Submit(live_.length());
+}
+
+bool ChatSession::Recurrent() const {
+  return model_.network().info().recurrent_floats > 0;
 }
 
 PromptOptions ChatSession::OptionsOfPrompt() const {
@@ -77,7 +75,7 @@ Result<bool> ChatSession::StartReadAhead(const Conversation& conversation,
   if (live_.length() == end_) {
     return false;
   }
-  TANDEM_RETURN_IF_ERROR(SubmitPart(live_.length(), end_));
+  TANDEM_RETURN_IF_ERROR(Submit(live_.length()));
   return true;
 }
 
@@ -159,10 +157,8 @@ void ChatSession::AlignState(std::span<const TokenId> rows, std::size_t limit) {
   live_.Truncate(0);
 }
 
-Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
-  part_begin_ = begin;
-  part_end_ = end;
-  const bool last = end == end_ && !read_ahead_;
+Status ChatSession::Submit(std::size_t begin) {
+  const std::size_t end = end_;
   request_ = Request();
   request_.sequence = &live_;
   const auto first = static_cast<std::ptrdiff_t>(begin);
@@ -181,17 +177,22 @@ Status ChatSession::SubmitPart(std::size_t begin, std::size_t end) {
       request_.borders.push_back(border - begin);
     }
   }
-  request_.sampler = last ? sampler_.get() : nullptr;
+  // A recurrent state is worth a snapshot where this turn's generation prompt begins.
+  if (!read_ahead_ && Recurrent() && !prompt_.borders.empty() && prompt_.borders.back() > begin) {
+    request_.keep_after = prompt_.borders.back() - begin;
+    request_.on_keep = [this](Sequence kept) { snapshots_.Add(std::move(kept)); };
+  }
+  request_.sampler = read_ahead_ ? nullptr : sampler_.get();
   request_.max_tokens = options_.max_tokens == 0 ? engine_.context_tokens() : options_.max_tokens;
   request_.stop_tokens = model_.text().stop_tokens();
   request_.cancel = options_.cancel;
   request_.on_token = [this](TokenId token) { return OnToken(token); };
-  request_.on_progress = [this](std::size_t done, std::size_t total) {
+  request_.on_progress = [this, begin](std::size_t done, std::size_t total) {
     // A re-read counts its own rows.
-    const std::size_t extra = total - std::min(total, part_end_ - part_begin_);
+    const std::size_t extra = total - std::min(total, end_ - begin);
     const TurnEvent event{.kind = TurnEvent::Kind::kPrefill,
                           .text = {},
-                          .done = part_begin_ + done,
+                          .done = begin + done,
                           .total = prompt_.ids.size() + extra};
     cancelled_ = !on_event_(event) || cancelled_;
   };
@@ -248,23 +249,10 @@ bool ChatSession::Advance() {
     return false;
   }
   AddFigures();
-  if (request_.finish != FinishReason::kRead) {
-    return true;
+  if (read_ahead_ && request_.finish == FinishReason::kRead && Recurrent()) {
+    snapshots_.Add(live_.Fork());
   }
-  if (read_ahead_ && model_.network().info().recurrent_floats > 0) {
-    snapshots_.Add(live_);
-  }
-  if (part_end_ == end_) {
-    return true;
-  }
-  snapshots_.Add(live_);
-  const Status submitted = SubmitPart(part_end_, end_);
-  if (!submitted.ok()) {
-    request_.error = submitted;
-    request_.finish = FinishReason::kError;
-    return true;
-  }
-  return false;
+  return true;
 }
 
 Result<TurnResult> ChatSession::Finish() {

@@ -104,9 +104,10 @@ class ChatSession {
   Result<Prompt> MakePrompt(Conversation conversation, const text::Template& chat_template,
                             const PromptOptions& options);
   void TellSize(const MediaSource& source, const EncodedMedia& media);
+  bool Recurrent() const;
   PromptOptions OptionsOfPrompt() const;
   void AlignState(std::span<const TokenId> rows, std::size_t limit);
-  Status SubmitPart(std::size_t begin, std::size_t end);
+  Status Submit(std::size_t begin);
   bool OnToken(TokenId token);
   bool Emit(TurnEvent::Kind kind, std::string_view text);
   void AddFigures();
@@ -126,10 +127,8 @@ class ChatSession {
   std::unique_ptr<StreamSplitter> splitter_;
   std::unique_ptr<StopStrings> stops_;
   Request request_;
-  std::vector<float> vectors_;  // of the pictures in the part that request_ reads
-  std::size_t part_begin_ = 0;  // of the prompt, for the part that request_ reads
-  std::size_t part_end_ = 0;
-  std::size_t end_ = 0;  // of what is to be read
+  std::vector<float> vectors_;  // of the pictures in the rows that request_ reads
+  std::size_t end_ = 0;         // of the rows that are to be read
   bool read_ahead_ = false;
   bool cancelled_ = false;  // by the callback
   TurnResult result_;

@@ -4,11 +4,11 @@
 
 namespace tandem {
 
-void Snapshots::Add(const Sequence& sequence) {
+void Snapshots::Add(Sequence sequence) {
   if (!kept_.empty() && kept_.back().length() == sequence.length()) {
     return;
   }
-  kept_.push_back(sequence.Fork());
+  kept_.push_back(std::move(sequence));
   while (kept_.size() > 1 && bytes() > budget_) {
     // Without snapshot i, going back to it starts at i - 1: the rows between are read again.
     std::size_t least = 0;

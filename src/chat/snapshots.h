@@ -20,8 +20,8 @@ class Snapshots {
   Snapshots(std::uint64_t bytes_each, std::uint64_t budget)
       : bytes_each_(bytes_each), budget_(budget) {}
 
-  /// Keeps a copy of `sequence`, which continues or equals the longest one kept.
-  void Add(const Sequence& sequence);
+  /// Keeps `sequence`, which continues or equals the longest one kept.
+  void Add(Sequence sequence);
   /// The longest one that `rows` begins with, at most `limit` rows; null when there is none. Valid
   /// until the next change.
   const Sequence* Longest(std::span<const TokenId> rows, std::size_t limit) const;

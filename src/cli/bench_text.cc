@@ -64,10 +64,12 @@ std::string BenchText(const BenchReport& report) {
   }
   text += Format(
       "\nKV {}; loaded in {}; peak memory {}\n"
+      "first token of a prompt of {}: {} from the start, {} of them reading\n"
       "limit: what this machine could do at {:.1f} GB/s read and {} GOP/s of int8\n",
       report.kv, ShortSeconds(report.load_seconds),
       FormatBytes(static_cast<double>(report.peak_rss_bytes)),
-      report.limits.read_bytes_per_second / 1e9,
+      TokenCount(report.first_token.prompt_tokens), ShortSeconds(report.first_token.seconds),
+      ShortSeconds(report.first_token.prefill_seconds), report.limits.read_bytes_per_second / 1e9,
       WithCommas(static_cast<std::uint64_t>(report.limits.int8_ops_per_second / 1e9)));
   return text;
 }
@@ -116,6 +118,10 @@ Json BenchJson(const BenchReport& report) {
             {"int8_ops_per_second", report.limits.int8_ops_per_second}}},
           {"results", std::move(results)},
           {"load_seconds", report.load_seconds},
+          {"first_token",
+           {{"prompt_tokens", report.first_token.prompt_tokens},
+            {"seconds", report.first_token.seconds},
+            {"prefill_seconds", report.first_token.prefill_seconds}}},
           {"peak_rss_bytes", report.peak_rss_bytes}};
 }
 

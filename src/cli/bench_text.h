@@ -22,6 +22,7 @@ struct BenchReport {
   MachineLimits limits = {};
   std::vector<BenchResult> results = {};
   double load_seconds = 0;
+  FirstToken first_token = {};  // its seconds: loading included
   std::uint64_t peak_rss_bytes = 0;
 };
 

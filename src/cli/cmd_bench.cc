@@ -48,8 +48,9 @@ class BenchCommand : public Command {
     AddNumbers(app, "-t,--threads", options_.threads,
                "A list; default: the physical cores that may be used");
     AddNumber(app, "-r,--repeats", options_.repeats, "Repeats of each measurement; default 5");
-    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16 or q8_0")
+    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16, q8_0 or q4_0")
         ->option_text(" TYPE");
+    app.add_flag("--pin", options_.pin, "Keep each thread on a core of its own");
     app.add_option("--isa", options_.isa, "auto, scalar, avx2, avx512vnni, amx or neon")
         ->option_text(" NAME");
     app.add_flag("--profile", options_.profile, "Time and bytes of each kind of operation");
@@ -156,6 +157,8 @@ class BenchCommand : public Command {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     TANDEM_ASSIGN_OR_RETURN(const std::uint64_t type, file->GetUintOr("general.file_type", 0));
     report.file_type = FileTypeName(type);
+    TANDEM_ASSIGN_OR_RETURN(report.first_token, MeasureFirstToken(*network, options_));
+    report.first_token.seconds += report.load_seconds;
     const bool live = ::isatty(STDERR_FILENO) != 0;
     TANDEM_ASSIGN_OR_RETURN(
         report.results, RunBench(*network, options_, [&](std::string_view line) {

@@ -92,9 +92,9 @@ class FitCommand : public Command {
                    "Models, on this machine or of the catalogue; several are also planned "
                    "together; default: qwen3.5:4b phi4-mini");
     app.add_option("--ctx", context_, "Only this context, e.g. 32768 or 128k")->option_text(" N");
-    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16 or q8_0")
+    app.add_option("--kv", kv_, "Format of cached keys and values: f16, f32, bf16, q8_0 or q4_0")
         ->option_text(" TYPE")
-        ->check(CLI::IsMember({"f16", "f32", "bf16", "q8_0"}));
+        ->check(CLI::IsMember({"f16", "f32", "bf16", "q8_0", "q4_0"}));
     app.add_option("--parallel", conversations_, "Conversations at the same time; default 1")
         ->option_text(" N");
     app.add_option("--mmproj", mmproj_,

@@ -126,8 +126,8 @@ class LogitsCommand : public Command {
     app.add_option("--isa", o.open.isa,
                    "Instruction set: auto, scalar, avx2, avx512vnni, amx, neon")
         ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512vnni", "amx", "neon"}));
-    app.add_option("--kv", o.open.kv, "Cache format: f32, f16, bf16, q8_0")
-        ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+    app.add_option("--kv", o.open.kv, "Cache format: f32, f16, bf16, q8_0, q4_0")
+        ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0", "q4_0"}));
     app.add_option("--rows", o.rows, "Positions to write: all, last, or a list such as 0,5,9");
     app.add_option("--hidden", o.hidden,
                    "Write [layers + 1, n, width] hidden states to this .npy file");

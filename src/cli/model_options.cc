@@ -113,12 +113,13 @@ void AddOpenOptions(CLI::App& app, OpenOptions& open) {
   app.add_option("--threads", open.threads, "Default: the physical cores that may be used")
       ->option_text(" N")
       ->check(CLI::Range(1, 1024));
+  app.add_flag("--pin", open.pin_threads, "Keep each thread on a core of its own");
   app.add_option("--isa", open.isa, "auto, scalar, avx2, avx512vnni, amx or neon")
       ->option_text(" NAME")
       ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512vnni", "amx", "neon"}));
-  app.add_option("--kv", open.kv, "Format of cached keys and values: f16, f32, bf16 or q8_0")
+  app.add_option("--kv", open.kv, "Format of cached keys and values: f16, f32, bf16, q8_0 or q4_0")
       ->option_text(" TYPE")
-      ->check(CLI::IsMember({"f16", "f32", "bf16", "q8_0"}));
+      ->check(CLI::IsMember({"f16", "f32", "bf16", "q8_0", "q4_0"}));
 }
 
 void AddPictureOptions(CLI::App& app, ModelOptions& options) {

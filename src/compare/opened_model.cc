@@ -41,6 +41,7 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
   TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name));
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> loaded, LoadedModel::Load(std::move(file)));
   opened.engine.cpu.isa = settings.isa;
+  opened.engine.cpu.pin = settings.pin_threads;
   opened.engine.cpu.threads = settings.threads == 0 ? UsablePhysicalCores() : settings.threads;
   TANDEM_RETURN_IF_ERROR(OpenEyes({.model = place.model,
                                    .mmproj = settings.mmproj,

@@ -18,6 +18,7 @@ struct OpenSettings {
   std::size_t context_tokens = 0;  // 0: the model's limit, lowered to what memory allows
   std::size_t threads = 0;         // 0: usable physical cores
   std::string isa = "auto";
+  bool pin_threads = false;
   std::string kv = "f16";
   std::string mmproj = "";                      // vision file; empty: beside the model
   std::optional<PixelRange> image_pixels = {};  // else what the vision file says

@@ -91,7 +91,8 @@ class Problem {
   std::vector<float> q_;
 };
 
-constexpr KvType kTypes[] = {KvType::kF32, KvType::kF16, KvType::kBf16, KvType::kQ8_0};
+constexpr KvType kTypes[] = {KvType::kF32, KvType::kF16, KvType::kBf16, KvType::kQ8_0,
+                             KvType::kQ4_0};
 
 // Calls check(type, shape) for widths with and without tails, every group size and row blocks that
 // cross a page.
@@ -114,7 +115,7 @@ void SweepShapes(Check check) {
   }
   for (const KvType type : kTypes) {
     for (const Shape& shape : shapes) {
-      if (type != KvType::kQ8_0 || shape.head_dim % 32 == 0) {
+      if (shape.head_dim % KvBlockLength(type) == 0) {
         SCOPED_TRACE(testing::Message() << KvTypeName(type) << " head_dim=" << shape.head_dim
                                         << " heads=" << shape.heads << " rows=" << shape.rows
                                         << " first=" << shape.first_position);

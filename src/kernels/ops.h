@@ -28,13 +28,15 @@ namespace tandem {
 /// a time.
 
 /// Number format of cached keys and values.
-enum class KvType { kF32, kF16, kBf16, kQ8_0 };
+enum class KvType { kF32, kF16, kBf16, kQ8_0, kQ4_0 };
 
 /// Name as flags spell it ("f16"), and back; an unknown name is InvalidArgument that lists the
 /// known ones.
 std::string_view KvTypeName(KvType type);
 Result<KvType> ParseKvType(std::string_view name);
-/// Bytes of one row of `head_dim` values (a multiple of 32 for q8_0).
+/// Values that share a scale: the width of a head must be a multiple of it.
+std::size_t KvBlockLength(KvType type);
+/// Bytes of one row of `head_dim` values.
 std::size_t KvRowBytes(KvType type, std::size_t head_dim);
 
 /// Positions per cache page; also the block of the attention's running softmax, counted from
@@ -222,6 +224,7 @@ class Ops {
 /// Which instruction set to use; kAuto takes the best that this CPU has.
 struct CpuOptions {
   std::size_t threads = 1;
+  bool pin = false;          // threads other than the caller's stay on a core each
   std::string isa = "auto";  // auto, scalar, avx2, avx512vnni, amx, neon
   /// Largest step: working memory is sized for it when the device is made.
   std::size_t max_rows = 512;

@@ -1,6 +1,8 @@
 #include <bit>
+#include <cstring>
 #include <limits>
 
+#include "base/half.h"
 #include "kernels/kernel_test.h"
 
 namespace tandem::cpu {
@@ -219,8 +221,8 @@ TEST_P(VectorOps, DotRowsSumsInDoubleAndEachTokenAlone) {
 
 TEST_P(VectorOps, KvStoreGivesTheBitsOfScalar) {
   Random random(8);
-  for (int type = 0; type <= 3; ++type) {
-    for (std::size_t n = 0; n <= 2 * kMaxLanes + 1 + 128; n += type == 3 ? 32 : 1) {
+  for (int type = 0; type <= 4; ++type) {
+    for (std::size_t n = 0; n <= 2 * kMaxLanes + 1 + 128; n += type >= 3 ? 32 : 1) {
       for (const float scale : {1.0F, 1e-5F, 3e4F, 1e-39F, 0.0F}) {
         SCOPED_TRACE(testing::Message() << "type=" << type << " n=" << n << " scale=" << scale);
         const std::vector<float> x = random.Normals(n + 1, scale);
@@ -230,6 +232,29 @@ TEST_P(VectorOps, KvStoreGivesTheBitsOfScalar) {
         table_.kv_store(type, x.data() + 1, n, got.data());
         ASSERT_EQ(got, want);
       }
+    }
+  }
+}
+
+// A value is off by at most half a step of d, one that would need code 16 by a whole step; and d by
+// its own rounding, times the code.
+TEST_P(VectorOps, KvStoreOfFourBitsStaysWithinItsStep) {
+  Random random(10);
+  for (const float scale : {1.0F, 1e-3F, 100.0F}) {
+    const std::vector<float> x = random.Normals(32 * 64, scale);
+    std::vector<std::uint8_t> stored(x.size() / 32 * 18);
+    table_.kv_store(4, x.data(), x.size(), stored.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const std::uint8_t* block = stored.data() + i / 32 * 18;
+      std::uint16_t half = 0;
+      std::memcpy(&half, block, sizeof(half));
+      const unsigned pair = block[2 + i % 32 / 2];
+      const int code = static_cast<int>(i % 2 == 0 ? pair & 15U : pair >> 4U);
+      const float d = HalfToFloat(half);
+      const float step = std::fabs(d);
+      const float most = (code == 15 ? step : 0.5F * step) + 8 * step * 0x1p-11F + 0x1p-21F;
+      ASSERT_NEAR(d * static_cast<float>(code - 8), x[i], most)
+          << "value " << i << " code " << code;
     }
   }
 }

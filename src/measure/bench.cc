@@ -9,11 +9,14 @@
 #include "base/rng.h"
 #include "measure/random_state.h"
 #include "plan/memory.h"
+#include "runtime/engine.h"
+#include "runtime/sampler.h"
 
 namespace tandem {
 namespace {
 
-constexpr std::size_t kStepRows = 512;
+constexpr std::size_t kStepRows = 256;
+constexpr std::size_t kShortPrompt = 20;
 constexpr std::uint64_t kTokenSeed = 20;
 constexpr std::uint64_t kStateSeed = 21;
 
@@ -139,7 +142,8 @@ class Bench {
                         .positions = std::span(positions_).subspan(i * rows, rows),
                         .vectors_TE = {},
                         .logit_rows = logit_rows,
-                        .rollback_rows = rollback_rows});
+                        .rollback_rows = rollback_rows,
+                        .keep_after = 0});
     }
     const std::size_t logits = states.size() * logit_rows.size();
     if (logits_.size() < logits * vocabulary) {
@@ -169,10 +173,10 @@ std::size_t Most(const std::vector<std::size_t>& numbers) {
 
 Status CheckOptions(const Network& network, const BenchOptions& options) {
   const ModelInfo& info = network.info();
-  if (options.kv == KvType::kQ8_0 && info.head_dim % 32 != 0) {
+  if (info.head_dim % KvBlockLength(options.kv) != 0) {
     return {StatusCode::kInvalidArgument,
-            Format("KV cache type q8_0 needs heads of a multiple of 32 values; this model has {}",
-                   info.head_dim)};
+            Format("KV cache type {} needs heads of a multiple of {} values; this model has {}",
+                   KvTypeName(options.kv), KvBlockLength(options.kv), info.head_dim)};
   }
   const std::size_t tokens =
       std::max(options.prefill_tokens, options.decode_tokens + options.draft_tokens);
@@ -205,6 +209,40 @@ Status CheckOptions(const Network& network, const BenchOptions& options) {
 
 }  // namespace
 
+Result<FirstToken> MeasureFirstToken(const Network& network, const BenchOptions& options) {
+  const auto start = Clock::now();
+  EngineOptions engine_options;
+  engine_options.cpu.threads = options.threads.front();
+  engine_options.cpu.pin = options.pin;
+  engine_options.cpu.isa = options.isa;
+  engine_options.kv = options.kv;
+  TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                          Engine::Create(network, engine_options));
+  const std::size_t vocabulary = network.info().vocabulary;
+  Sampler sampler({.temperature = 0}, vocabulary, {});
+  std::uint64_t next_token = 0;
+  const auto read = [&](Sequence& sequence, Request& request) {
+    request.sequence = &sequence;
+    for (std::size_t i = 0; i < kShortPrompt; ++i) {
+      request.prompt.push_back(static_cast<TokenId>(UniformAt(kTokenSeed, next_token++) *
+                                                    static_cast<double>(vocabulary)));
+    }
+    request.sampler = &sampler;
+    request.max_tokens = 1;
+    return engine->Run(request);
+  };
+  FirstToken result{.prompt_tokens = kShortPrompt};
+  Sequence first = engine->NewSequence();
+  Request first_request;
+  TANDEM_RETURN_IF_ERROR(read(first, first_request));
+  result.seconds = SecondsSince(start);
+  Sequence second = engine->NewSequence();
+  Request second_request;
+  TANDEM_RETURN_IF_ERROR(read(second, second_request));
+  result.prefill_seconds = second_request.prefill_time.count();
+  return result;
+}
+
 std::string_view BenchPhaseName(BenchPhase phase) {
   switch (phase) {
     case BenchPhase::kPrefill:
@@ -222,7 +260,7 @@ Result<std::vector<BenchResult>> RunBench(const Network& network, const BenchOpt
   TANDEM_RETURN_IF_ERROR(CheckOptions(network, options));
   std::vector<BenchResult> results;
   for (const std::size_t threads : options.threads) {
-    CpuOptions cpu{.threads = threads, .isa = options.isa};
+    CpuOptions cpu{.threads = threads, .pin = options.pin, .isa = options.isa};
     cpu.max_rows = kStepRows;
     cpu.max_cols = network.info().widest_input;
     TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<Ops> ops, MakeCpuOps(cpu));

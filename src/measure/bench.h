@@ -26,6 +26,7 @@ struct BenchOptions {
   std::size_t repeats = 5;
   KvType kv = KvType::kF16;
   std::string isa = "auto";
+  bool pin = false;
   bool profile = false;
 };
 
@@ -53,6 +54,16 @@ struct BenchResult {
   double median_seconds = 0;         // of one repeat
   std::vector<OpCost> profile = {};  // of one more repeat; empty unless asked for
 };
+
+/// How long the first token of a short prompt takes, with weights that are mapped but not set up.
+struct FirstToken {
+  std::size_t prompt_tokens = 0;
+  double seconds = 0;          // making an engine, reading the prompt, sampling
+  double prefill_seconds = 0;  // reading another prompt of that length with the same engine
+};
+
+/// On options.threads.front() threads. Errors of Engine::Create.
+Result<FirstToken> MeasureFirstToken(const Network& network, const BenchOptions& options);
 
 /// One line for people before each measurement.
 using BenchProgress = std::function<void(std::string_view line)>;

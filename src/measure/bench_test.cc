@@ -50,6 +50,15 @@ TEST_P(BenchTest, RunsEveryCombination) {
   }
 }
 
+TEST_P(BenchTest, TimesTheFirstToken) {
+  const auto first = MeasureFirstToken(*network_, {.threads = {2}});
+  ASSERT_TRUE(first.ok()) << first.status().message();
+  EXPECT_EQ(first->prompt_tokens, 20U);
+  EXPECT_GT(first->prefill_seconds, 0);
+  EXPECT_GT(first->seconds, 0);
+  EXPECT_FALSE(MeasureFirstToken(*network_, {.threads = {1}, .isa = "none"}).ok());
+}
+
 // A decode step reads every weight once, whatever the batch; a deeper one reads more cache.
 TEST_P(BenchTest, CountsTheBytesThatMove) {
   const auto results = Run({.prefill_tokens = 0,

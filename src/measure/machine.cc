@@ -11,17 +11,30 @@
 namespace tandem {
 namespace {
 
-// "model name : Intel(R) Xeon(R)" on x86; other systems name no model there.
+// Of /proc/cpuinfo's first processor: "model name : AMD EPYC" with family and model, since many
+// generations share one name. Other systems than x86 name no model there.
 std::string CpuName() {
   std::ifstream file("/proc/cpuinfo");
   std::string line;
-  while (std::getline(file, line)) {
+  std::string family;
+  std::string model;
+  std::string name = "unknown";
+  while (std::getline(file, line) && !line.empty()) {
     const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) {
-      return line.substr(colon + 2);
+    if (colon == std::string::npos) {
+      continue;
+    }
+    const std::string key = line.substr(0, line.find_first_of("\t:"));
+    const std::string value = line.substr(colon + 2);
+    if (key == "cpu family") {
+      family = value;
+    } else if (key == "model") {
+      model = value;
+    } else if (key == "model name") {
+      name = value;
     }
   }
-  return "unknown";
+  return family.empty() ? name : name + " (family " + family + ", model " + model + ")";
 }
 
 }  // namespace

@@ -221,7 +221,10 @@ Result<Divergence> MeasureDivergence(const Network& base, const Network& model,
                          base.info().vocabulary, model.info().vocabulary));
   }
   TANDEM_ASSIGN_OR_RETURN(WindowJournal journal, OpenJournal(options, text, "kl"));
-  TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> base_reader, Reader::Create(base, options));
+  TextLossOptions base_options = options;
+  base_options.engine.kv = options.base_kv.value_or(options.engine.kv);
+  TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> base_reader,
+                          Reader::Create(base, base_options));
   TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> model_reader,
                           Reader::Create(model, options));
   const auto run =

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ namespace tandem {
 
 struct TextLossOptions {
   EngineOptions engine;
+  std::optional<KvType> base_kv;  // of a divergence's base; unset: the same
   /// The text is read in windows of so many tokens, each from an empty state; the second half of
   /// each is scored. Tokens after the last whole window are not read. (The convention of
   /// llama.cpp's perplexity tool, so that figures can be compared.)

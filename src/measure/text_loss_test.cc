@@ -86,6 +86,19 @@ TEST_F(TextLossTest, AModelDoesNotDivergeFromItself) {
   EXPECT_EQ(result->base.nll.mean, result->model.nll.mean);
 }
 
+TEST_F(TextLossTest, ASmallerCacheDivergesFromALargerOne) {
+  options_.base_kv = KvType::kF32;
+  options_.engine.kv = KvType::kQ4_0;
+  const auto result = MeasureDivergence(*network_, *network_, text_, options_);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_GT(result->kl.mean, 0);
+  options_.base_kv.reset();
+  const auto same = MeasureDivergence(*network_, *network_, text_, options_);
+  ASSERT_TRUE(same.ok()) << same.status().message();
+  EXPECT_EQ(same->kl.mean, 0);
+  EXPECT_EQ(same->base.nll.mean, result->model.nll.mean);
+}
+
 // What the journal has is taken from it: a doctored window shows in the result.
 TEST_F(TextLossTest, GoesOnWhereAJournalEnds) {
   options_.journal = journal_;

@@ -44,6 +44,8 @@ struct BatchSequence {
   std::span<const std::size_t> logit_rows;  // rows that ask for logits, ascending
   std::size_t rollback_rows = 0;            // the step must be undoable over its last k rows,
                                             // which are at most its own
+  std::size_t keep_after = 0;  // > 0: the state as it is after so many rows, fewer than all, is
+                               // kept (SequenceState::ForkKept); not together with a rollback
 };
 
 /// Called after the embedding (index 0), after each layer but the last (index = layers done) and

@@ -347,6 +347,9 @@ void Qwen35::Forward(Ops& ops, std::span<const BatchSequence> batch, StepScratch
   for (const BatchSequence& sequence : batch) {
     TANDEM_CHECK(sequence.rollback_rows <= sequence.ids.size(),
                  "a step can be undone over its own rows only");
+    TANDEM_CHECK(sequence.keep_after == 0 ||
+                     (sequence.rollback_rows == 0 && sequence.keep_after < sequence.ids.size()),
+                 "a state is kept within a step that is not undone");
     sequence.state->PrepareRollback(sequence.rollback_rows);
   }
   ops.Embed(weights_.embed_VE, s.rows.ids, x_TE);
@@ -502,7 +505,12 @@ void Qwen35::GatherStates(std::span<const BatchSequence> batch, std::size_t slot
         s.conv_snapshots[row + rows - 1 - back] = copy + config_.state_floats();
       }
     }
-    const bool none = sequence.rollback_rows == 0;
+    if (sequence.keep_after > 0) {
+      float* copy = sequence.state->KeptSlot() + offset;
+      s.delta_snapshots[row + sequence.keep_after - 1] = copy;
+      s.conv_snapshots[row + sequence.keep_after - 1] = copy + config_.state_floats();
+    }
+    const bool none = sequence.rollback_rows + sequence.keep_after == 0;
     s.conv.push_back({.row_begin = row,
                       .rows = rows,
                       .state_3C = state + config_.state_floats(),

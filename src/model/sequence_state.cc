@@ -39,6 +39,23 @@ void SequenceState::Truncate(std::size_t length) {
   length_ = length;
 }
 
+SequenceState SequenceState::ForkKept(std::size_t length) {
+  TANDEM_CHECK(length <= length_ && (recurrent_.empty() || !kept_.empty()), "nothing was kept");
+  SequenceState copy(kv_.Fork(), std::move(kept_));
+  kept_ = AlignedBuffer<float>();
+  copy.long_factors = long_factors;
+  copy.kv_.Truncate(length);
+  copy.length_ = length;
+  return copy;
+}
+
+float* SequenceState::KeptSlot() {
+  if (kept_.size() < recurrent_.size()) {
+    kept_ = AlignedBuffer<float>(recurrent_.size());
+  }
+  return kept_.data();
+}
+
 void SequenceState::PrepareRollback(std::size_t rows) {
   rollback_rows_ = recurrent_.empty() ? 0 : rows;
   while (rollback_.size() < rollback_rows_) {

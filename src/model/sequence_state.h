@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -31,6 +32,10 @@ class SequenceState {
   /// Forgets all tokens past `length`; CanTruncate(length) must hold.
   void Truncate(std::size_t length);
 
+  /// A copy as of `length`, the rows that the last step was asked to keep the state after
+  /// (BatchSequence::keep_after). Once only per step.
+  SequenceState ForkKept(std::size_t length);
+
   // For models, during a step.
   KvCache& kv() { return kv_; }
   float* recurrent() { return recurrent_.data(); }
@@ -39,6 +44,8 @@ class SequenceState {
   /// The recurrent state as it was `back` rows (1 .. rows of PrepareRollback) before the end of the
   /// step.
   float* RollbackSlot(std::size_t back) { return rollback_[back - 1].data(); }
+  /// Makes room for the recurrent state in the middle of the coming step.
+  float* KeptSlot();
   void Advance(std::size_t rows) { length_ += rows; }
 
   /// Phi: the sequence was read with the long rotary factors (models.md section 4).
@@ -46,11 +53,14 @@ class SequenceState {
 
  private:
   SequenceState(const SequenceState& other, KvCache kv);
+  SequenceState(KvCache kv, AlignedBuffer<float> recurrent)
+      : kv_(std::move(kv)), recurrent_(std::move(recurrent)) {}
 
   KvCache kv_;
   AlignedBuffer<float> recurrent_;
   std::vector<AlignedBuffer<float>> rollback_;
   std::size_t rollback_rows_ = 0;  // slots that are valid now
+  AlignedBuffer<float> kept_;
   std::size_t length_ = 0;
 };
 

@@ -28,7 +28,7 @@ struct MemoryRequest {
   std::uint64_t vision_bytes = 0;  // the vision file, and looking at the largest picture
   std::size_t context_tokens = 0;
   KvType kv = KvType::kF16;
-  std::size_t step_rows = 512;
+  std::size_t step_rows = 256;
   std::size_t threads = 1;
   std::size_t conversations = 1;  // at the same time, each of `context_tokens` tokens
 };

@@ -28,11 +28,11 @@ Result<std::unique_ptr<Engine>> Engine::Create(const Network& network,
                   Format("a context of {} tokens is more than the model's limit of {}",
                          options.context_tokens, info.context_length));
   }
-  if (options.kv == KvType::kQ8_0 && info.head_dim % 32 != 0) {
+  if (info.head_dim % KvBlockLength(options.kv) != 0) {
     return Status(
         StatusCode::kInvalidArgument,
-        Format("KV cache type q8_0 needs heads of a multiple of 32 values; this model has {}",
-               info.head_dim));
+        Format("KV cache type {} needs heads of a multiple of {} values; this model has {}",
+               KvTypeName(options.kv), KvBlockLength(options.kv), info.head_dim));
   }
   CpuOptions cpu = options.cpu;
   cpu.max_rows = options.max_step_rows;
@@ -156,6 +156,7 @@ void Engine::StartReread(Request& request) {
   for (std::size_t& row : request.logit_rows) {
     row += history.size() - request.read;
   }
+  request.keep_after = 0;  // a snapshot would not outlive a longer conversation either
   request.read = 0;
   request.borders.clear();
   request.positions.clear();
@@ -185,6 +186,9 @@ std::size_t Engine::AddPiece(Request& request, std::size_t budget) {
   }
   Piece piece{.request = &request, .begin = ids_.size(), .rows = rows, .decoding = decoding};
   piece.last = end == request.prompt.size();
+  if (request.keep_after > request.read && request.keep_after <= end) {
+    piece.keep_after = request.keep_after - request.read;
+  }
   const std::size_t first_logit = logit_rows_.size();
   for (const std::size_t row : request.logit_rows) {
     if (row >= request.read && row < end) {
@@ -253,6 +257,7 @@ void Engine::RunModel() {
     if (request.vectors_TE.rows > 0) {
       sequence.vectors_TE = request.vectors_TE.RowRange(request.read, piece.rows);
     }
+    sequence.keep_after = piece.keep_after < piece.rows ? piece.keep_after : 0;
     logit += piece.logits;
   }
   GrowLogits(logit);
@@ -287,6 +292,11 @@ void Engine::Deliver(const Piece& piece, std::size_t first_logit,
     for (std::size_t i = 0; i < piece.wanted_logits; ++i) {
       request.on_logits(request.read + logit_rows_[first_logit + i], logits_of(i));
     }
+  }
+  if (piece.keep_after > 0) {
+    const std::size_t length = request.sequence->length() - piece.rows + piece.keep_after;
+    request.on_keep(piece.keep_after < piece.rows ? request.sequence->ForkKept(length)
+                                                  : request.sequence->Fork());
   }
   request.read += piece.rows;
   if (!piece.decoding && request.on_progress) {
@@ -326,6 +336,7 @@ void Engine::SampleNext(Request& request, std::span<const float> logits) {
     request.positions.clear();
     request.logit_rows.clear();
     request.borders.clear();
+    request.keep_after = 0;
     request.vectors_TE = {};
     request.read = 0;
   }

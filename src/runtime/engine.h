@@ -18,7 +18,7 @@ namespace tandem {
 struct EngineOptions {
   CpuOptions cpu;  // max_rows and max_cols are set by the engine
   KvType kv = KvType::kF16;
-  std::size_t max_step_rows = 512;  // rows of all sequences in one step
+  std::size_t max_step_rows = 256;  // rows of all sequences in one step
   std::size_t context_tokens = 0;   // longest sequence; 0: the model's limit
 };
 
@@ -54,6 +54,10 @@ struct Request {
   /// Prompt rows whose logits are wanted, ascending, and where they go (row index, V logits).
   std::vector<std::size_t> logit_rows;
   std::function<void(std::size_t row, std::span<const float> logits)> on_logits;
+  /// > 0: once so many prompt rows are read, on_keep gets the sequence as it is then. Costs a copy
+  /// of the recurrent state, no step of its own.
+  std::size_t keep_after = 0;
+  std::function<void(Sequence kept)> on_keep;
   /// All rows of each step with the index of HiddenTap and the index of the first prompt row; only
   /// for a request that is alone in its engine.
   std::function<void(std::size_t index, std::size_t first_row, Mat<const float> x_TE)> on_hidden;
@@ -109,6 +113,7 @@ class Engine {
     std::size_t rows = 0;
     bool decoding = false;
     bool last = false;              // ends the prompt
+    std::size_t keep_after = 0;     // rows of it after which the sequence is kept
     std::size_t logits = 0;         // rows of logits it needs
     std::size_t wanted_logits = 0;  // of them, those that on_logits gets
   };

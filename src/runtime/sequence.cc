@@ -20,6 +20,14 @@ Sequence Sequence::Fork() const {
   return copy;
 }
 
+Sequence Sequence::ForkKept(std::size_t length) {
+  Sequence copy(state_.ForkKept(length));
+  const auto end = static_cast<std::ptrdiff_t>(length);
+  copy.Append(std::span(tokens_.begin(), tokens_.begin() + end),
+              std::span(positions_.begin(), positions_.begin() + end));
+  return copy;
+}
+
 void Sequence::Truncate(std::size_t length) {
   state_.Truncate(length);
   tokens_.resize(length);

@@ -30,6 +30,9 @@ class Sequence {
   /// The length of the longest common prefix with `tokens`.
   std::size_t CommonPrefix(std::span<const TokenId> tokens) const;
 
+  /// SequenceState::ForkKept.
+  Sequence ForkKept(std::size_t length);
+
   // For the engine.
   SequenceState& state() { return state_; }
   const SequenceState& state() const { return state_; }

@@ -95,7 +95,8 @@ std::vector<float> ReadEnd(const Network& network, Ops& ops, SequenceState state
                                  .positions = std::span(positions).subspan(row, step),
                                  .vectors_TE = {},
                                  .logit_rows = std::span(logit_rows).first(step),
-                                 .rollback_rows = 0};
+                                 .rollback_rows = 0,
+                                 .keep_after = 0};
     network.Forward(ops, {&sequence, 1}, *scratch,
                     Mat<float>(logits.data() + row * network.info().vocabulary, step,
                                network.info().vocabulary),

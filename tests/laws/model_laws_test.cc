@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -107,6 +108,37 @@ TEST_P(ModelLaws, WholePiecesBatchSnapshotAndThreadsGiveTheSameBits) {
   engine->Cancel(other);
 }
 
+TEST_P(ModelLaws, ASequenceKeptOnTheWayGoesOnWithTheSameBits) {
+  const TinyModel model = Make({.original_context = 4096});
+  const std::vector<TokenId> ids = RandomIds(203, 3);
+  const std::vector<TokenId> elsewhere = RandomIds(20, 4);
+  const auto whole_engine = NewEngine(model, 512, 1);
+  Sequence whole = whole_engine->NewSequence();
+  const Logits truth = Read(*whole_engine, whole, ids);
+  const Logits after = Read(*whole_engine, whole, elsewhere);
+  // In the middle of a step, of a cache page, at the end of a step, before the last row.
+  const std::pair<std::size_t, std::size_t> cases[] = {
+      {512, 150}, {80, 150}, {50, 150}, {512, 202}};
+  for (const auto& [rows, kept_rows] : cases) {
+    const auto engine = NewEngine(model, rows);
+    Sequence sequence = engine->NewSequence();
+    std::optional<Sequence> kept;
+    Request request;
+    request.sequence = &sequence;
+    request.prompt = ids;
+    request.keep_after = kept_rows;
+    request.on_keep = [&kept](Sequence state) { kept.emplace(std::move(state)); };
+    ASSERT_TRUE(engine->Run(request).ok());
+    ASSERT_TRUE(kept.has_value());
+    EXPECT_EQ(kept->length(), kept_rows);
+    EXPECT_EQ(sequence.length(), ids.size());
+    EXPECT_EQ(Read(*engine, sequence, elsewhere), after) << "the sequence itself, " << rows;
+    EXPECT_EQ(Read(*engine, *kept, std::span(ids).subspan(kept_rows)),
+              Tail(truth, ids.size() - kept_rows))
+        << rows << " rows, kept after " << kept_rows;
+  }
+}
+
 // Steps of the network itself: the engine does not ask for rollbacks.
 Logits Step(const Network& network, Ops& ops, SequenceState& state, std::span<const TokenId> ids,
             std::size_t rollback_rows) {
@@ -127,7 +159,8 @@ Logits Step(const Network& network, Ops& ops, SequenceState& state, std::span<co
                                .positions = positions,
                                .vectors_TE = {},
                                .logit_rows = logit_rows,
-                               .rollback_rows = rollback_rows};
+                               .rollback_rows = rollback_rows,
+                               .keep_after = 0};
   network.Forward(ops, {&sequence, 1}, *scratch, Mat<float>(logits.data(), ids.size(), vocabulary),
                   nullptr);
   Logits rows;

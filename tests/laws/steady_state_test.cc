@@ -88,7 +88,8 @@ std::size_t AllocationsOf(const TinyModel& model, std::size_t steps) {
                                  .positions = {&positions, 1},
                                  .vectors_TE = {},
                                  .logit_rows = {&row, 1},
-                                 .rollback_rows = 0};
+                                 .rollback_rows = 0,
+                                 .keep_after = 0};
     network.Forward(*ops, {&sequence, 1}, *scratch, Mat<float>(logits.data(), 1, logits.size()),
                     nullptr);
     token = sampler.Sample(logits, i + 1).token;

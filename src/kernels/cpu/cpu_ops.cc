@@ -30,7 +30,7 @@ class CpuOps final : public Ops {
  public:
   CpuOps(const cpu::KernelTable& table, const CpuOptions& options)
       : table_(table),
-        pool_(options.threads),
+        pool_(options.threads, options.pin ? Pinning::kCores : Pinning::kNone),
         matmul_(table_, pool_, options.max_rows, options.max_cols),
         hook_(options.matmul_hook),
         scratch_(options.threads * cpu::kScratchBytes) {
@@ -358,10 +358,8 @@ struct KvTypeRow {
   std::size_t block_bytes;
 };
 constexpr KvTypeRow kKvTypes[] = {
-    {KvType::kF32, "f32", 1, 4},
-    {KvType::kF16, "f16", 1, 2},
-    {KvType::kBf16, "bf16", 1, 2},
-    {KvType::kQ8_0, "q8_0", 32, 34},
+    {KvType::kF32, "f32", 1, 4},     {KvType::kF16, "f16", 1, 2},     {KvType::kBf16, "bf16", 1, 2},
+    {KvType::kQ8_0, "q8_0", 32, 34}, {KvType::kQ4_0, "q4_0", 32, 18},
 };
 
 }  // namespace
@@ -376,8 +374,13 @@ Result<KvType> ParseKvType(std::string_view name) {
       return row.type;
     }
   }
-  return Status(StatusCode::kInvalidArgument,
-                Format("unknown KV cache type '{}'; known: f32, f16, bf16, q8_0", Printable(name)));
+  return Status(
+      StatusCode::kInvalidArgument,
+      Format("unknown KV cache type '{}'; known: f32, f16, bf16, q8_0, q4_0", Printable(name)));
+}
+
+std::size_t KvBlockLength(KvType type) {
+  return kKvTypes[static_cast<std::size_t>(type)].block_len;
 }
 
 std::size_t KvRowBytes(KvType type, std::size_t head_dim) {

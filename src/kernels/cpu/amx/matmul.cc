@@ -94,7 +94,7 @@ void InstallSuper(KernelTable* table) {
 /// Tiles pay from here on where rows are read as they lie for fewer tokens.
 template <typename RowKernel>
 void RunRowsOrTiles(const MatMulArgs& args) {
-  if (FewTokens(args)) {
+  if (FewTokens(args, kMostRowTokens)) {
     RunRows<RowKernel>(args);
   } else {
     RunTiles<SuperTiles<typename RowKernel::Base>>(args);

@@ -187,6 +187,15 @@ inline F32 LoadBf16(const void* p) {
 inline F32 LoadInt8(const void* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadu_si64(p)));
 }
+/// Codes of kLanes / 2 bytes, the lower half of a byte first, less 8.
+inline F32 LoadInt4(const void* p) {
+  std::int32_t bytes = 0;
+  __builtin_memcpy(&bytes, p, sizeof(bytes));
+  const __m256i shifts = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+  const __m256i codes =
+      _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(bytes), shifts), _mm256_set1_epi32(15));
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(codes, _mm256_set1_epi32(8)));
+}
 /// Nearest even, NaN stays NaN: the bits of base/half.h.
 inline void StoreHalf(void* p, F32 v) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));

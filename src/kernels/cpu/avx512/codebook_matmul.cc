@@ -10,7 +10,7 @@ namespace {
 template <typename Decoder>
 void RunCodebook(const MatMulArgs& args) {
   using Format = ByRows<Decoder>;
-  if (!FewTokens(args)) {
+  if (!FewTokens(args, kMostRowTokens)) {
     return RunMatMul<SuperKernel<Format>>(args);
   }
   switch (args.tokens) {

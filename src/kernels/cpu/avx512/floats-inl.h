@@ -196,6 +196,15 @@ inline F32 LoadBf16(const void* p) {
 inline F32 LoadInt8(const void* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
+/// Codes of kLanes / 2 bytes, the lower half of a byte first, less 8.
+inline F32 LoadInt4(const void* p) {
+  const __m512i halves = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+  const __m512i shifts =
+      _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+  const __m512 values = _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
+  const __m512i bytes = _mm512_permutexvar_epi32(halves, _mm512_castsi128_si512(_mm_loadu_si64(p)));
+  return _mm512_permutexvar_ps(_mm512_srlv_epi32(bytes, shifts), values);  // the low 4 bits count
+}
 /// Nearest even, NaN stays NaN: the bits of base/half.h.
 inline void StoreHalf(void* p, F32 v) {
   _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));

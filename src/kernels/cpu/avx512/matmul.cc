@@ -12,9 +12,13 @@ void Install(Activation activation, KernelTable* table) {
   table->matmul[Kernel::kType] = {activation, &RunMatMul<Kernel>};
 }
 
+/// With more tokens, dpbusd over panels beats two multiplications per 64 codes; for Q4_K, whose
+/// panels are the cheapest to make, with one token already.
+constexpr std::size_t kFewerTokens = 3;
+
 template <typename RowKernel, typename Kernel>
 void RunAny(const MatMulArgs& args) {
-  if (FewTokens(args)) {
+  if (FewTokens(args, kFewerTokens)) {
     RunRows<RowKernel>(args);
   } else {
     RunMatMul<Kernel>(args);
@@ -38,7 +42,7 @@ void InstallAvx512MatMul(KernelTable* table) {
   Install<Kernel32<FormatIQ4NL>>(Activation::kQ8_0, table);
   Install<SuperKernel<FormatQ2K>>(Activation::kQ8K, table);
   Install<SuperKernel<FormatQ3K>>(Activation::kQ8K, table);
-  InstallRows<RowsQ4K>(table);
+  Install<SuperKernel<FormatQ4K>>(Activation::kQ8K, table);
   InstallRows<RowsQ5K>(table);
   InstallRows<RowsQ6K>(table);
   Install<SuperKernel<FormatIQ4XS>>(Activation::kQ8K, table);

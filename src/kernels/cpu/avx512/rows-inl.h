@@ -17,7 +17,7 @@
 namespace tandem::cpu {
 namespace {
 
-/// Tokens up to which this is faster than panels, and as fast as tiles.
+/// Tokens up to which there is a kernel. Against tiles it is as fast with all of them.
 constexpr std::size_t kMostRowTokens = 8;
 
 inline __m512i LoadBytes(const void* p) {
@@ -183,7 +183,7 @@ struct RowsQ6K : FormatQ6K {
 constexpr std::size_t kStreams = 4;
 constexpr std::size_t kStreamRows = kLanes / kStreams;
 /// Bytes between a fetch and its use.
-constexpr std::size_t kFetchBytes = 1536;
+constexpr std::size_t kFetchBytes = 2048;
 
 template <typename Format, std::size_t kTokens>
 struct RowScratch {
@@ -332,9 +332,9 @@ void RunRowsOf(const MatMulArgs& args) {
   }
 }
 
-/// Whether RunRows takes the product.
-inline bool FewTokens(const MatMulArgs& args) {
-  return args.tokens <= kMostRowTokens && args.cols <= 256 * RowScratch<RowsQ4K, 1>::kMostBlocks;
+/// Whether RunRows can take the product and has at most `most` tokens.
+inline bool FewTokens(const MatMulArgs& args, std::size_t most) {
+  return args.tokens <= most && args.cols <= 256 * RowScratch<RowsQ4K, 1>::kMostBlocks;
 }
 
 /// For products that FewTokens() says yes to.

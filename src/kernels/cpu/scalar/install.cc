@@ -14,8 +14,9 @@ namespace {
 constexpr int kKvF32 = 0;
 constexpr int kKvF16 = 1;
 constexpr int kKvBf16 = 2;
+constexpr int kKvQ4 = 4;  // 3: q8_0
 constexpr std::size_t kPageTokens = 64;
-constexpr std::size_t kKvBlock = 32;  // values per scale in q8_0
+constexpr std::size_t kKvBlock = 32;  // values per scale in q8_0 and q4_0
 constexpr std::size_t kMaxHeadDim = 512;
 
 double Sigmoid(double x) {
@@ -149,6 +150,29 @@ void KvStoreQ8(const float* x, std::size_t n, std::uint8_t* out) {
   }
 }
 
+// Codes 0 to 15 stand for -8 to 7 times d: the value of the largest magnitude becomes -8. Values 2
+// i and 2 i + 1 share a byte, the lower half first (ggml's q4_0 pairs i with i + 16).
+void KvStoreQ4(const float* x, std::size_t n, std::uint8_t* out) {
+  for (std::size_t b = 0; b < n / kKvBlock; ++b, x += kKvBlock, out += 18) {
+    float least = 0;
+    float most = 0;
+    for (std::size_t i = 0; i < kKvBlock; ++i) {
+      least = std::min(least, x[i]);
+      most = std::max(most, x[i]);
+    }
+    const float largest = most < -least ? least : most;
+    const std::uint16_t d = FloatToHalf(largest / -8.0F);
+    const float inverse = std::fabs(largest) < 0x1p-100F ? 0.0F : -8.0F / largest;
+    std::memcpy(out, &d, sizeof(d));
+    const auto code = [inverse](float value) {
+      return static_cast<unsigned>(std::min(std::nearbyintf(value * inverse) + 8.0F, 15.0F));
+    };
+    for (std::size_t i = 0; i < kKvBlock / 2; ++i) {
+      out[2 + i] = static_cast<std::uint8_t>(code(x[2 * i]) | code(x[2 * i + 1]) << 4U);
+    }
+  }
+}
+
 void KvStore(int kv_type, const float* x, std::size_t n, void* out) {
   if (kv_type == kKvF32) {
     std::memcpy(out, x, n * sizeof(float));
@@ -157,6 +181,8 @@ void KvStore(int kv_type, const float* x, std::size_t n, void* out) {
     for (std::size_t i = 0; i < n; ++i) {
       half[i] = kv_type == kKvF16 ? FloatToHalf(x[i]) : FloatToBf16(x[i]);
     }
+  } else if (kv_type == kKvQ4) {
+    KvStoreQ4(x, n, static_cast<std::uint8_t*>(out));
   } else {
     KvStoreQ8(x, n, static_cast<std::uint8_t*>(out));
   }
@@ -172,6 +198,18 @@ void KvLoad(int kv_type, const std::byte* row, std::size_t n, float* out) {
       std::uint16_t half = 0;
       std::memcpy(&half, row + 2 * i, sizeof(half));
       out[i] = kv_type == kKvF16 ? HalfToFloat(half) : Bf16ToFloat(half);
+    }
+    return;
+  }
+  if (kv_type == kKvQ4) {
+    for (std::size_t b = 0; b < n / kKvBlock; ++b, row += 18) {
+      std::uint16_t d = 0;
+      std::memcpy(&d, row, sizeof(d));
+      for (std::size_t i = 0; i < kKvBlock; ++i) {
+        const auto pair = std::to_integer<unsigned>(row[2 + i / 2]);
+        const int q = static_cast<int>(i % 2 == 0 ? pair & 15U : pair >> 4U) - 8;
+        out[b * kKvBlock + i] = HalfToFloat(d) * static_cast<float>(q);
+      }
     }
     return;
   }

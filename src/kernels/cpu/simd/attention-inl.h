@@ -20,7 +20,7 @@ inline constexpr std::size_t kBlockQueries = kBlockRows * kBlockHeads;
 inline constexpr std::size_t kAttentionMaxDim = 512;
 /// From this many queries on, a page is converted to float once instead of in each group.
 inline constexpr std::size_t kConvertFrom = 9;
-/// Scales of a page of q8_0 rows.
+/// Scales of a page of q8_0 or q4_0 rows.
 inline constexpr std::size_t kPageScales = kPageTokens * kMaxKvBlocks;
 /// Vectors of value columns per pass of all queries.
 inline constexpr std::size_t kValueTile = 4;
@@ -39,7 +39,7 @@ struct QueryBlock {
   float* scores;  // kPageTokens per query; then the softmax numerators
   float* other;   // room for as many, see ScoreColumns
   float* page;    // one page of keys or values as floats
-  float* scales;  // of one q8_0 page
+  float* scales;  // of one q8_0 or q4_0 page
   float* corrections;
   float* maxima;
   double* totals;
@@ -190,7 +190,7 @@ template <typename Kv>
 PageRows PageOf(const QueryBlock& block, const KvRows& kv, std::size_t begin, std::size_t dim) {
   const PageRows rows = {kv.pages[begin / kPageTokens] + kv.offset, kv.row_bytes, block.scales};
   if constexpr (Kv::kUnit > 1) {
-    return FindScales(rows, block.Visible(block.queries - 1, begin), dim, block.scales);
+    return FindScales<Kv>(rows, block.Visible(block.queries - 1, begin), dim, block.scales);
   }
   return rows;
 }
@@ -344,6 +344,9 @@ void Attention(const AttentionTask& task) {
       break;
     case kKvBf16:
       Attend<KvBf16>(task);
+      break;
+    case kKvQ4:
+      Attend<KvQ4>(task);
       break;
     default:
       Attend<KvQ8>(task);

@@ -11,8 +11,8 @@ inline constexpr int kKvF32 = 0;  // KvType of ops.h as a number
 inline constexpr int kKvF16 = 1;
 inline constexpr int kKvBf16 = 2;
 inline constexpr std::size_t kPageTokens = 64;
-inline constexpr std::size_t kQ8Block = 32;  // values per scale
-inline constexpr std::size_t kQ8BlockBytes = 34;
+inline constexpr int kKvQ4 = 4;                  // 3: q8_0
+inline constexpr std::size_t kScaleBlock = 32;   // values per scale in q8_0 and q4_0
 inline constexpr std::size_t kMaxKvBlocks = 16;  // per row
 inline constexpr float kTinyKv = 0x1p-100F;
 
@@ -20,13 +20,14 @@ inline constexpr float kTinyKv = 0x1p-100F;
 struct PageRows {
   const std::byte* row;
   std::size_t row_bytes;
-  const float* scales;  // of q8_0 rows: block b of row i at b * kPageTokens + i
+  const float* scales;  // of q8_0 and q4_0 rows: block b of row i at b * kPageTokens + i
 
   PageRows At(std::size_t i) const { return {row + i * row_bytes, row_bytes, scales + i}; }
 };
 
 // A format gives: kVectorBytes, those of kLanes values; kUnit, the vectors that share a scale;
-// kUnitBytes, from one unit to the next; LoadAt(p, scale), the vector at p, exact.
+// kUnitBytes, from one unit to the next, a scale included; LoadAt(p, scale), the vector at p,
+// exact.
 
 struct KvF32 {
   static constexpr std::size_t kUnit = 1;
@@ -52,13 +53,21 @@ struct KvBf16 {
 };
 
 struct KvQ8 {
-  static constexpr std::size_t kUnit = kQ8Block / kLanes;
+  static constexpr std::size_t kUnit = kScaleBlock / kLanes;
   static constexpr std::size_t kVectorBytes = kLanes;
-  static constexpr std::size_t kUnitBytes = kQ8BlockBytes;
+  static constexpr std::size_t kUnitBytes = 34;
   static F32 LoadAt(const std::byte* p, const float* scale) {
     // 11 + 8 bits: the product of a half and an int8 is exact in a float.
     return Set(*scale) * LoadInt8(p);
   }
+};
+
+/// Values 2 i and 2 i + 1 share a byte, so that a vector is a stretch of bytes.
+struct KvQ4 {
+  static constexpr std::size_t kUnit = kScaleBlock / kLanes;
+  static constexpr std::size_t kVectorBytes = kLanes / 2;
+  static constexpr std::size_t kUnitBytes = 18;
+  static F32 LoadAt(const std::byte* p, const float* scale) { return Set(*scale) * LoadInt4(p); }
 };
 
 /// Bytes from the start of a row to its vector i.
@@ -72,18 +81,18 @@ std::size_t ScaleOffset(std::size_t i) {
   return i / Kv::kUnit * kPageTokens;
 }
 
-/// The scales of `count` q8_0 rows of a page as floats, and the rows (from their first value) that
-/// carry them.
-inline PageRows FindScales(const PageRows& rows, std::size_t count, std::size_t dim,
-                           float* scales) {
+/// The scales of `count` q8_0 or q4_0 rows of a page as floats, and the rows (from their first
+/// value) that carry them.
+template <typename Kv>
+PageRows FindScales(const PageRows& rows, std::size_t count, std::size_t dim, float* scales) {
   // All halves first: converting a vector of them right after its stores would wait for these.
   std::uint16_t halves[kPageTokens * kMaxKvBlocks];
-  const std::size_t blocks = dim / kQ8Block;
+  const std::size_t blocks = dim / kScaleBlock;
   for (std::size_t j = 0; j < count; ++j) {
     const std::byte* d = rows.row + j * rows.row_bytes;
 #pragma GCC unroll 4
     for (std::size_t b = 0; b < blocks; ++b) {
-      __builtin_memcpy(halves + b * kPageTokens + j, d + b * kQ8BlockBytes, sizeof(std::uint16_t));
+      __builtin_memcpy(halves + b * kPageTokens + j, d + b * Kv::kUnitBytes, sizeof(std::uint16_t));
     }
   }
   for (std::size_t b = 0; b < blocks; ++b) {
@@ -121,10 +130,10 @@ inline std::uint16_t HalfBits(float x) {
 }
 
 inline void StoreQ8(const float* x, std::size_t n, std::byte* out) {
-  for (; n >= kQ8Block; n -= kQ8Block, x += kQ8Block, out += kQ8BlockBytes) {
+  for (; n >= kScaleBlock; n -= kScaleBlock, x += kScaleBlock, out += KvQ8::kUnitBytes) {
     F32 max = Zero();
 #pragma GCC unroll 4
-    for (std::size_t i = 0; i < kQ8Block; i += kLanes) {
+    for (std::size_t i = 0; i < kScaleBlock; i += kLanes) {
       max = Max(Abs(Load(x + i)), max);
     }
     const float largest = MaxLanes(max);
@@ -133,8 +142,36 @@ inline void StoreQ8(const float* x, std::size_t n, std::byte* out) {
     const F32 inverse = Set(largest < kTinyKv ? 0.0F : 127.0F / largest);
     __builtin_memcpy(out, &d, sizeof(d));
 #pragma GCC unroll 4
-    for (std::size_t i = 0; i < kQ8Block; i += kLanes) {
+    for (std::size_t i = 0; i < kScaleBlock; i += kLanes) {
       StoreInt8(out + sizeof(d) + i, Load(x + i) * inverse);
+    }
+  }
+}
+
+/// The value of the largest magnitude becomes -8 times d, so that all 16 codes are of use.
+inline void StoreQ4(const float* x, std::size_t n, std::byte* out) {
+  for (; n >= kScaleBlock; n -= kScaleBlock, x += kScaleBlock, out += KvQ4::kUnitBytes) {
+    F32 high = Zero();
+    F32 low = Zero();
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kScaleBlock; i += kLanes) {
+      high = Max(Load(x + i), high);
+      low = Max(Zero() - Load(x + i), low);
+    }
+    const float most = MaxLanes(high);
+    const float least = -MaxLanes(low);
+    const float largest = most < -least ? least : most;
+    const std::uint16_t d = HalfBits(largest / -8.0F);
+    const F32 inverse = Set(__builtin_fabsf(largest) < kTinyKv ? 0.0F : -8.0F / largest);
+    __builtin_memcpy(out, &d, sizeof(d));
+    std::uint8_t codes[kScaleBlock];
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kScaleBlock; i += kLanes) {
+      const F32 code = RoundToInt(Load(x + i) * inverse) + Set(8.0F);
+      StoreInt8(codes + i, Min(code, Set(15.0F)));
+    }
+    for (std::size_t i = 0; i < kScaleBlock / 2; ++i) {
+      out[sizeof(d) + i] = static_cast<std::byte>(codes[2 * i] | codes[2 * i + 1] << 4U);
     }
   }
 }
@@ -146,6 +183,8 @@ void KvStore(int kv_type, const float* x, std::size_t n, void* out) {
     StoreHalves<&StoreHalf>(x, n, static_cast<std::uint16_t*>(out));
   } else if (kv_type == kKvBf16) {
     StoreHalves<&StoreBf16>(x, n, static_cast<std::uint16_t*>(out));
+  } else if (kv_type == kKvQ4) {
+    StoreQ4(x, n, static_cast<std::byte*>(out));
   } else {
     StoreQ8(x, n, static_cast<std::byte*>(out));
   }

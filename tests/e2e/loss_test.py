@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""What the quantised paths lose, on the demo models: the logits of int8 products and of small caches against float.
+
+usage: loss_test.py PATH/TO/tandem SOURCE_DIR
+"""
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+TANDEM, SOURCE = sys.argv.pop(1), Path(sys.argv.pop(1))
+sys.path.insert(0, str(SOURCE / "python/train_demo"))
+from tasks import MIX, make, with_context  # noqa: E402
+
+CONVERSATIONS = 40
+DEMOS = {"qwen3.5": SOURCE / "assets/demo/qwen3.5-demo.gguf", "phi4-mini": SOURCE / "assets/demo/phi4-mini-demo.gguf"}
+
+
+def run(*arguments):
+    done = subprocess.run([TANDEM, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise AssertionError(done.stderr)
+    return done.stdout
+
+
+def conversations(family):
+    """Of the kind that the demo models learnt, but kept out of training; other text leaves them undecided."""
+    rng = random.Random(family)
+    names, weights = list(MIX), list(MIX.values())
+    for _ in range(CONVERSATIONS):
+        yield with_context(rng, make(rng, rng.choices(names, weights)[0], family, True), family)
+
+
+def divergence(base, model, text, *options):
+    report = json.loads(run("kl", base, model, text, "--special", "--window", "256", "--json", *options))
+    return report["kl"]["mean"], report["same_top_token"]["mean"]
+
+
+@unittest.skipUnless(all(demo.is_file() for demo in DEMOS.values()), "the demo models are not here")
+class Loss(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.exact = {name: Path(cls.folder.name, name + ".gguf") for name in DEMOS}
+        cls.text = {name: Path(cls.folder.name, name + ".txt") for name in DEMOS}
+        messages = Path(cls.folder.name, "messages.json")
+        for name, demo in DEMOS.items():
+            run("convert", demo, "-o", cls.exact[name], "--type", "f32")
+            parts = []
+            for conversation in conversations(name):
+                messages.write_text(json.dumps(conversation.messages()))
+                end = "<|im_end|>\n" if name == "qwen3.5" else "<|end|>"
+                parts.append(run("render", demo, "--messages", messages, "--think", "false") + conversation.answer + end)
+            cls.text[name].write_text("".join(parts))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_q8_0_products_stay_near_float(self):
+        for name, exact in self.exact.items():
+            mean, same = divergence(exact, DEMOS[name], self.text[name], "--kv", "f32")
+            print(f"{name} q8_0: KL {mean:.6f}, same top token {same:.4f}", file=sys.stderr)
+            self.assertGreater(mean, 0)
+            self.assertLess(mean, 1e-3, name)
+            self.assertGreater(same, 0.98, name)
+
+    def test_smaller_caches_lose_more_but_little(self):
+        for name, exact in self.exact.items():
+            losses = [divergence(exact, exact, self.text[name], "--base-kv", "f32", "--kv", kv)[0]
+                      for kv in ("f16", "q8_0", "q4_0")]
+            print(f"{name} caches f16, q8_0, q4_0: KL {losses}", file=sys.stderr)
+            self.assertEqual(losses, sorted(losses), name)
+            self.assertLess(losses[0], 1e-6, name)
+            self.assertLess(losses[1], 1e-3, name)
+            self.assertLess(losses[2], 0.1, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
