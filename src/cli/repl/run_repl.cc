@@ -126,7 +126,8 @@ std::vector<ReplCommand> RunRepl::Commands() {
 }
 
 void RunRepl::Ask(const std::string& message) {
-  const Result<Answer> answer = run_.Ask(UserMessage(message, images_, videos_));
+  const bool addresses = run_.settings().options.open.allow_url;
+  const Result<Answer> answer = run_.Ask(UserMessage(message, images_, videos_, addresses));
   WriteNow("\n", STDOUT_FILENO);
   if (!answer.ok()) {
     PrintError(answer.status().message());
