@@ -165,7 +165,7 @@ Result<FoundEyes> FindEyes(const EyesOptions& options, const gguf::File& file,
       found.eyes = std::move(eyes).value();
       return found;
     }
-    found.why_none = found.why_none.empty() ? eyes.status().message() : found.why_none;
+    found.why_none = found.why_none.ok() ? eyes.status() : found.why_none;
   }
   return found;
 }

@@ -26,7 +26,7 @@ struct EyesOptions {
 /// What lets a model see, or why nothing does.
 struct FoundEyes {
   std::shared_ptr<VisionEncoder> eyes;  // null: the model stays blind
-  std::string why_none;                 // of a file that was found and cannot be used
+  Status why_none;                      // of a file that was found and cannot be used
 };
 
 /// What lets a model see, if its family can: the vision file that is given, else the tower in its
