@@ -18,6 +18,7 @@ constexpr std::array<std::size_t, 3> kPieces = {80, 240, 600};  // bytes of the 
 // tokenizer moves them by whole numbers.
 constexpr double kMostRegret = 2.0;
 constexpr double kMostMeanRegret = 0.2;
+constexpr const char* kItem = "llama.cpp";
 
 // `text` without what the program adds: its word for the end of an answer, and empty lines.
 std::string_view Trimmed(std::string_view text) {
@@ -105,10 +106,23 @@ Result<std::string> CompleteWithLlamaCpp(const std::string& program,
       Trimmed(std::string_view(reinterpret_cast<const char*>(output.data()), length)));
 }
 
+void ReportAgreement(const Agreement& agreement, CheckReport& report) {
+  const double mean = agreement.regret / static_cast<double>(agreement.tokens);
+  const std::string text = Format(
+      "{} of the {} tokens it chose are ours as well; ours were better by {:.3f} on average, by "
+      "{:.2f} at most",
+      agreement.same, agreement.tokens, mean, agreement.worst_regret);
+  if (agreement.worst_regret <= kMostRegret && mean <= kMostMeanRegret) {
+    report.Ok(kItem, text);
+  } else {
+    report.Failed(kItem, text + Format("; {:.1f} and {:.1f} are expected of rounding",
+                                       kMostMeanRegret, kMostRegret));
+  }
+}
+
 Status CheckLlamaCpp(const OpenedModel& opened, const std::string& program,
                      const std::filesystem::path& model, const CheckData& data,
                      const std::atomic<bool>* cancel, CheckReport& report) {
-  constexpr const char* kItem = "llama.cpp";
   Agreement all;
   for (const std::size_t bytes : kPieces) {
     const std::string_view prompt = FirstWords(data.text, bytes);
@@ -130,17 +144,7 @@ Status CheckLlamaCpp(const OpenedModel& opened, const std::string& program,
     report.Failed(kItem, Format("{} wrote nothing", Printable(program, 200)));
     return OkStatus();
   }
-  const double mean = all.regret / static_cast<double>(all.tokens);
-  const std::string text = Format(
-      "{} of the {} tokens it chose are ours as well; ours were better by {:.3f} on average, "
-      "by {:.2f} at most",
-      all.same, all.tokens, mean, all.worst_regret);
-  if (all.worst_regret <= kMostRegret && mean <= kMostMeanRegret) {
-    report.Ok(kItem, text);
-  } else {
-    report.Failed(kItem, text + Format("; {:.1f} and {:.1f} are expected of rounding",
-                                       kMostMeanRegret, kMostRegret));
-  }
+  ReportAgreement(all, report);
   return OkStatus();
 }
 

@@ -35,10 +35,12 @@ Result<std::string> CompleteWithLlamaCpp(const std::string& program,
                                          std::string_view prompt, std::size_t threads,
                                          const std::atomic<bool>* cancel);
 
+/// Adds one item: an odd token out is fine, since numbers of both are rounded and two likely tokens
+/// may change places; a regret that rounding does not explain is not.
+void ReportAgreement(const Agreement& agreement, CheckReport& report);
+
 /// Lets the program continue pieces of the bundled text and looks whether this model would have
-/// said the same, token by token given theirs. Numbers of both are rounded, so two likely tokens
-/// may change places: an odd token out is fine, a regret that rounding does not explain is not.
-/// Adds one item. Cancelled is the only error.
+/// said the same, token by token given theirs. Adds one item. Cancelled is the only error.
 Status CheckLlamaCpp(const OpenedModel& opened, const std::string& program,
                      const std::filesystem::path& model, const CheckData& data,
                      const std::atomic<bool>* cancel, CheckReport& report);

@@ -75,7 +75,8 @@ class LlamaCpp : public testing::Test {
 };
 
 TEST_F(LlamaCpp, OurOwnWordsAgree) {
-  const std::string prompt = "The ferry to the island";
+  // The model's own way of asking, so that what it says is text and no special token.
+  const std::string prompt = "<|user|>Hello<|end|><|assistant|>";
   const Agreement own = Agree(opened_, prompt, Continued(prompt, 3)).value();
   EXPECT_EQ(own.same, own.tokens);
   EXPECT_EQ(own.worst_regret, 0);
@@ -87,30 +88,24 @@ TEST_F(LlamaCpp, OurOwnWordsAgree) {
 }
 
 TEST_F(LlamaCpp, TellsTheProgramWhatToDoAndTrimsWhatItSays) {
-  const std::string program = Program("echo \"$@\" > " + (folder_ / "asked").string() +
-                                      "; printf ' said so [end of text]\\n\\n'");
-  EXPECT_EQ(CompleteWithLlamaCpp(program, "m.gguf", "a b", 3, nullptr).value(), " said so");
-  // It may not write files: what it was asked cannot be kept, and that is as it should be.
-  std::ifstream file(folder_ / "asked");
-  std::string line;
-  EXPECT_FALSE(std::getline(file, line));
+  const std::string says = Program("printf ' said so [end of text]\\n\\n'");
+  EXPECT_EQ(CompleteWithLlamaCpp(says, "m.gguf", "a b", 3, nullptr).value(), " said so");
   const std::string echo = Program("echo \"$@\"");
   EXPECT_EQ(CompleteWithLlamaCpp(echo, "m.gguf", "a b", 3, nullptr).value(),
             "-m m.gguf -p a b -n 24 -c 1024 -t 3 --temp 0 -no-cnv --no-display-prompt");
 }
 
-TEST_F(LlamaCpp, AProgramThatAgreesIsOk) {
-  // It writes what the model would say behind each of the three pieces, told apart by their length.
-  std::string body = "case ${#4} in\n";
-  for (const std::size_t bytes : {80, 240, 600}) {
-    const std::string piece = data_.text.substr(0, data_.text.find(' ', bytes));
-    const std::string said = Continued(piece, 1);
-    const fs::path file = folder_ / std::to_string(piece.size());
-    std::ofstream(file) << said;
-    body += std::to_string(piece.size()) + ") cat '" + file.string() + "' ;;\n";
-  }
-  const CheckItem item = Check(Program(body + "esac"));
-  EXPECT_EQ(item.verdict, CheckItem::Verdict::kOk) << item.text;
+TEST(ReportAgreement, ForgivesWhatRoundingExplains) {
+  const auto verdict = [](const Agreement& agreement) {
+    CheckReport report;
+    ReportAgreement(agreement, report);
+    return report.items().at(0).verdict;
+  };
+  using Verdict = CheckItem::Verdict;
+  EXPECT_EQ(verdict({.tokens = 72, .same = 72}), Verdict::kOk);
+  EXPECT_EQ(verdict({.tokens = 72, .same = 69, .worst_regret = 0.4, .regret = 0.7}), Verdict::kOk);
+  EXPECT_EQ(verdict({.tokens = 72, .same = 71, .worst_regret = 3, .regret = 3}), Verdict::kFailed);
+  EXPECT_EQ(verdict({.tokens = 72, .same = 9, .worst_regret = 1, .regret = 40}), Verdict::kFailed);
 }
 
 TEST_F(LlamaCpp, AProgramThatDisagreesFailsOrDiesOrIsSilent) {

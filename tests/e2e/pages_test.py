@@ -15,7 +15,7 @@ import time
 import unittest
 from pathlib import Path
 
-TANDEM, BUILD = sys.argv.pop(1), sys.argv.pop(1)
+TANDEM, BUILD = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
 
 
 def run(*args, **more):
@@ -121,7 +121,7 @@ class Completion(Made):
             self.assertLessEqual(options(command) - {"--help"}, set(self.bash(f"tandem {command} --")))
 
     def test_bash_completes_values(self):
-        self.assertEqual(self.bash("tandem run --kv q"), ["q8_0"])
+        self.assertEqual(self.bash("tandem run --kv q"), ["q8_0", "q4_0"])
         self.assertEqual(self.bash("tandem run --kv=q"), ["q8_0"])
         self.assertEqual(self.bash("tandem fit --kv b"), ["bf16"])
         self.assertEqual(self.bash("tandem run --think=f"), ["false"])
