@@ -36,7 +36,8 @@ struct LossArguments {
         ->option_text(" FILE");
     app.add_flag("--special", special,
                  "Special tokens spelt out in the text, as in rendered chats, count as such");
-    app.add_option("--kv", open.kv, "Format of cached keys and values: f16, f32, bf16 or q8_0")
+    app.add_option("--kv", open.kv,
+                   "Format of cached keys and values: f16, f32, bf16, q8_0 or q4_0")
         ->option_text(" TYPE");
     app.add_option("--threads", open.threads, "Default: the physical cores that may be used")
         ->option_text(" N");
@@ -134,15 +135,20 @@ class KlCommand : public Command {
     app.add_option("MODEL", model_, "The model that is judged")->required();
     app.add_option("FILE", arguments_.file, "A text in UTF-8")->required();
     arguments_.Add(app);
+    app.add_option("--base-kv", base_kv_, "Format of BASE's cache; default: that of --kv")
+        ->option_text(" TYPE");
     app.footer(
         "Both models must share a vocabulary. 0 is no loss; 0.01 is hard to notice.\n"
         "\n"
-        "Example:\n"
-        "  tandem kl model-f16.gguf model-q4_k_m.gguf text.txt");
+        "Examples:\n"
+        "  tandem kl model-f16.gguf model-q4_k_m.gguf text.txt\n"
+        "  tandem kl model.gguf model.gguf text.txt --base-kv f32 --kv q4_0");
   }
 
   Result<ExitCode> Run() override {
-    TANDEM_ASSIGN_OR_RETURN(const OpenedModel base, OpenedModel::Load(base_, arguments_.open));
+    OpenSettings base_open = arguments_.open;
+    base_open.kv = base_kv_.empty() ? arguments_.open.kv : base_kv_;
+    TANDEM_ASSIGN_OR_RETURN(const OpenedModel base, OpenedModel::Load(base_, base_open));
     TANDEM_ASSIGN_OR_RETURN(const OpenedModel model, OpenedModel::Load(model_, arguments_.open));
     TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(arguments_, base));
     TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> other, ReadIds(arguments_, model));
@@ -152,9 +158,10 @@ class KlCommand : public Command {
                            "cannot be compared",
                            base_, model_));
     }
+    TextLossOptions options = arguments_.Options(model, ModelKey(base) + " " + ModelKey(model));
+    options.base_kv = base.engine.kv;
     const Result<Divergence> result =
-        MeasureDivergence(base.loaded->network(), model.loaded->network(), ids,
-                          arguments_.Options(base, ModelKey(base) + " " + ModelKey(model)));
+        MeasureDivergence(base.loaded->network(), model.loaded->network(), ids, options);
     ClearProgress();
     if (!result.ok()) {
       return result.status();
@@ -188,6 +195,7 @@ class KlCommand : public Command {
   }
 
   std::string base_;
+  std::string base_kv_;
   std::string model_;
   LossArguments arguments_;
 };

@@ -122,7 +122,7 @@ class Completion(Made):
 
     def test_bash_completes_values(self):
         self.assertEqual(self.bash("tandem run --kv q"), ["q8_0", "q4_0"])
-        self.assertEqual(self.bash("tandem run --kv=q"), ["q8_0"])
+        self.assertEqual(self.bash("tandem run --kv=q"), ["q8_0", "q4_0"])
         self.assertEqual(self.bash("tandem fit --kv b"), ["bf16"])
         self.assertEqual(self.bash("tandem run --think=f"), ["false"])
         self.assertEqual(self.bash("tandem run --ctx "), [])
