@@ -55,7 +55,8 @@ Result<Agreement> Agree(const OpenedModel& opened, std::string_view prompt,
   const text::Tokenizer& tokenizer = opened.loaded->tokenizer();
   std::vector<TokenId> ids = tokenizer.EncodeSpecial(prompt);
   const std::size_t first = ids.size();
-  const std::vector<TokenId> theirs = tokenizer.EncodePlain(continuation);
+  // A program spells out the special tokens that it shows, </think> for one.
+  const std::vector<TokenId> theirs = tokenizer.EncodeSpecial(continuation);
   if (first == 0 || theirs.empty()) {
     return Status(StatusCode::kInvalidArgument, "there is no text to compare");
   }

@@ -75,9 +75,10 @@ class LlamaCpp : public testing::Test {
 };
 
 TEST_F(LlamaCpp, OurOwnWordsAgree) {
-  // The model's own way of asking, so that what it says is text and no special token.
+  // Long enough that it says the special token that ends its turn too.
   const std::string prompt = "<|user|>Hello<|end|><|assistant|>";
-  const Agreement own = Agree(opened_, prompt, Continued(prompt, 3)).value();
+  const Agreement own = Agree(opened_, prompt, Continued(prompt, 20)).value();
+  EXPECT_NE(Continued(prompt, 20).find("<|end|>"), std::string::npos);
   EXPECT_EQ(own.same, own.tokens);
   EXPECT_EQ(own.worst_regret, 0);
   const Agreement other = Agree(opened_, prompt, " zebra quantum ferry").value();
