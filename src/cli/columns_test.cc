@@ -172,6 +172,17 @@ TEST(FactTable, PutsWhatDoesNotFitBelowItsLabel) {
   EXPECT_EQ(table.Render(Plain(60)), "m\nS\n  label              a value that is long\n");
 }
 
+TEST(FactTable, WrapsAValueInsideItsColumn) {
+  FactTable table({"m", "n"});
+  table.StartSection("");
+  table.Set(0, "x", "one two three four five six seven eight nine ten eleven twelve");
+  table.Set(1, "x", "1");
+  const std::string text = table.Render(Plain(60));
+  EXPECT_NE(text.find("\n  x  one two three four five"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n     six seven eight nine ten\n"), std::string::npos) << text;
+  EXPECT_EQ(table.Render(Plain(100)).find("\n     six"), std::string::npos);
+}
+
 TEST(FactTable, ShowsTwoColumnsOrOneAfterTheOther) {
   FactTable table({"m", "n"});
   table.StartSection("");

@@ -19,6 +19,18 @@ std::string Spaces(std::size_t count) {
   return std::string(count, ' ');
 }
 
+// A value on as many lines as it takes.
+std::vector<std::string> ValueLines(const std::string& value, std::size_t cells) {
+  if (value.empty()) {
+    return {"–"};
+  }
+  if (TextCells(value) <= cells) {
+    return {value};
+  }
+  const std::size_t start = std::min(value.find_first_not_of(' '), value.size());
+  return WrapText(std::string_view(value).substr(start), cells);
+}
+
 std::string WithoutTrailingSpaces(std::string line) {
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
@@ -86,11 +98,19 @@ std::string FactTable::RenderColumns(const Terminal& terminal,
     }
     out += section.title.empty() ? "" : terminal.Bold(section.title) + "\n";
     for (const Row& row : section.rows) {
-      std::string line = Spaces(kIndent) + FitText(row.label, label_cells);
+      std::vector<std::vector<std::string>> values;
+      std::size_t lines = 1;
       for (std::size_t i = 0; i < names_.size(); ++i) {
-        line += Spaces(kGap) + FitText(row.values[i].empty() ? "–" : row.values[i], cells[i]);
+        values.push_back(ValueLines(row.values[i], cells[i]));
+        lines = std::max(lines, values.back().size());
       }
-      out += WithoutTrailingSpaces(line) + "\n";
+      for (std::size_t k = 0; k < lines; ++k) {
+        std::string line = Spaces(kIndent) + FitText(k == 0 ? row.label : "", label_cells);
+        for (std::size_t i = 0; i < names_.size(); ++i) {
+          line += Spaces(kGap) + FitText(k < values[i].size() ? values[i][k] : "", cells[i]);
+        }
+        out += WithoutTrailingSpaces(line) + "\n";
+      }
     }
   }
   return out;
