@@ -37,8 +37,8 @@ Result<OpenedModel> OpenedModel::Load(const std::string& name, const OpenSetting
   OpenedModel opened;
   opened.name = name;
   TANDEM_ASSIGN_OR_RETURN(opened.engine.kv, ParseKvType(settings.kv));
-  TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<gguf::ModelFile> file, OpenModelFile(name));
   TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name));
+  TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<gguf::ModelFile> file, OpenModelFile(name, place));
   TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> loaded, LoadedModel::Load(std::move(file)));
   opened.engine.cpu.isa = settings.isa;
   opened.engine.cpu.pin = settings.pin_threads;

@@ -63,24 +63,29 @@ bool IsBuiltinModelName(std::string_view name) {
 }
 
 Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_or_path) {
-  if (name_or_path.empty()) {
-    return Status(StatusCode::kInvalidArgument, "the name of the model is empty");
-  }
+  TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name_or_path));
+  return OpenModelFile(name_or_path, place);
+}
+
+Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_or_path,
+                                                       const ModelPlace& place) {
   const Builtin* builtin = FindBuiltin(name_or_path);
-  if (builtin != nullptr && builtin->bytes().empty()) {
+  if (builtin == nullptr) {
+    return gguf::ModelFile::Open(place.model);
+  }
+  if (builtin->bytes().empty()) {
     return Status(StatusCode::kNotFound,
                   Format("the model '{}' is not part of this build: {} was missing when it was "
                          "configured",
                          builtin->name, builtin->source));
   }
-  if (builtin != nullptr) {
-    return gguf::ModelFile::FromBytes(builtin->bytes(), builtin->name);
-  }
-  TANDEM_ASSIGN_OR_RETURN(const ModelPlace place, FindModelPlace(name_or_path));
-  return gguf::ModelFile::Open(place.model);
+  return gguf::ModelFile::FromBytes(builtin->bytes(), builtin->name);
 }
 
 Result<ModelPlace> FindModelPlace(const std::string& name_or_path) {
+  if (name_or_path.empty()) {
+    return Status(StatusCode::kInvalidArgument, "the name of the model is empty");
+  }
   if (FindBuiltin(name_or_path) != nullptr) {
     return ModelPlace();
   }

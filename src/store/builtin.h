@@ -34,4 +34,8 @@ struct ModelPlace {
 /// Where OpenModelFile finds a name; its errors, but for those of reading.
 Result<ModelPlace> FindModelPlace(const std::string& name_or_path);
 
+/// As above, for a name whose place FindModelPlace has told: the stores are not searched again.
+Result<std::unique_ptr<gguf::ModelFile>> OpenModelFile(const std::string& name_or_path,
+                                                       const ModelPlace& place);
+
 }  // namespace tandem
