@@ -139,7 +139,11 @@ std::vector<fs::path> FindCandidates(const EyesOptions& options) {
   return paths;
 }
 
-}  // namespace
+// What lets a model see, or why nothing does.
+struct FoundEyes {
+  std::shared_ptr<VisionEncoder> eyes;  // null: the model stays blind
+  Status why_none;                      // of a file that was found and cannot be used
+};
 
 Result<FoundEyes> FindEyes(const EyesOptions& options, const gguf::File& file,
                            const ModelInfo& info) {
@@ -169,6 +173,8 @@ Result<FoundEyes> FindEyes(const EyesOptions& options, const gguf::File& file,
   }
   return found;
 }
+
+}  // namespace
 
 Status OpenEyes(const EyesOptions& options, LoadedModel& model) {
   TANDEM_ASSIGN_OR_RETURN(FoundEyes found, FindEyes(options, model.file(), model.network().info()));

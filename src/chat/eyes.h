@@ -23,22 +23,12 @@ struct EyesOptions {
   EyesPool* pool = nullptr;  // may be null
 };
 
-/// What lets a model see, or why nothing does.
-struct FoundEyes {
-  std::shared_ptr<VisionEncoder> eyes;  // null: the model stays blind
-  Status why_none;                      // of a file that was found and cannot be used
-};
-
-/// What lets a model see, if its family can: the vision file that is given, else the tower in its
-/// own file, else the file beside it whose name has "mmproj" in it and that fits (of several the
-/// one named most like the model, F16 before other types). A model without any stays blind, which
-/// is no error. A given file that cannot be used is: errors of ModelFile::Open and
-/// VisionEncoder::Create, InvalidArgument when its rows do not fit the model. `file` must outlive
-/// the eyes.
-Result<FoundEyes> FindEyes(const EyesOptions& options, const gguf::File& file,
-                           const ModelInfo& info);
-
-/// Gives the model what FindEyes finds.
+/// Lets a model see, if its family can: with the vision file that is given, else with the tower in
+/// its own file, else with the one its store has for it, else with the file beside it whose name
+/// has "mmproj" in it and that fits (of several the one named most like the model, F16 before other
+/// types). A model without any stays blind, which is no error. A given file that cannot be used is:
+/// errors of ModelFile::Open and VisionEncoder::Create, InvalidArgument when its rows do not fit
+/// the model.
 Status OpenEyes(const EyesOptions& options, LoadedModel& model);
 
 }  // namespace tandem
