@@ -12,6 +12,18 @@ struct Session::Impl {
       : model(std::move(shared)),
         chat(*model->opened.loaded, *model->engine, model->snapshot_budget) {}
 
+  // Steps the engine until the turn or the reading ahead under way has ended. Each turn of the lock
+  // is one step of everybody's sequences, so sessions on other threads advance too.
+  void StepToTheEnd() {
+    for (bool ended = false; !ended;) {
+      const std::lock_guard lock(model->step_mutex);
+      ended = chat.Advance();
+      if (!ended) {
+        model->engine->Step();
+      }
+    }
+  }
+
   std::shared_ptr<Model::Impl> model;
   ChatSession chat;
   std::vector<Message> messages;
@@ -71,13 +83,7 @@ Result<std::size_t> Session::ReadAhead(const std::atomic<bool>* cancel) {
       return std::size_t{0};
     }
   }
-  for (bool ended = false; !ended;) {
-    const std::lock_guard lock(model.step_mutex);
-    ended = impl_->chat.Advance();
-    if (!ended) {
-      model.engine->Step();
-    }
-  }
+  impl_->StepToTheEnd();
   const std::lock_guard lock(model.step_mutex);
   TANDEM_ASSIGN_OR_RETURN(const std::size_t read, impl_->chat.FinishReadAhead());
   impl_->read_ahead += read;
@@ -106,15 +112,7 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
     const std::lock_guard lock(model.step_mutex);
     TANDEM_RETURN_IF_ERROR(impl_->chat.Start(ToConversation(impl_->messages), turn, deliver));
   }
-  // Each turn of the lock is one step of everybody's sequences, so sessions on other threads
-  // advance too.
-  for (bool ended = false; !ended;) {
-    const std::lock_guard lock(model.step_mutex);
-    ended = impl_->chat.Advance();
-    if (!ended) {
-      model.engine->Step();
-    }
-  }
+  impl_->StepToTheEnd();
   const std::lock_guard lock(model.step_mutex);
   TANDEM_ASSIGN_OR_RETURN(TurnResult result, impl_->chat.Finish());
   const std::uint64_t memory = model.opened.loaded->file().file_bytes() +
