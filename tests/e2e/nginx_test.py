@@ -102,7 +102,7 @@ class Nginx(unittest.TestCase):
             server = subprocess.Popen([NGINX, "-c", str(self.root / "nginx.conf"), "-p", str(self.root),
                                        "-e", str(self.root / "error.log")], stderr=subprocess.DEVNULL)
             if self.listens(server, hub):
-                self.cdn = cdn
+                self.cdn, self.server = cdn, server
                 self.addCleanup(server.wait, 60)
                 self.addCleanup(server.send_signal, signal.SIGTERM)
                 self.environment["HF_ENDPOINT"] = f"http://127.0.0.1:{hub}"
@@ -121,8 +121,13 @@ class Nginx(unittest.TestCase):
                 time.sleep(0.02)
         return False
 
+    def stop(self):
+        """Ends nginx once every answer is out. It writes of a request after the client has the bytes, so only now the log is whole."""
+        self.server.send_signal(signal.SIGQUIT)
+        self.server.wait(60)
+
     def asked(self, log):
-        """What a server was asked: status, range, authorization, bytes sent, number of the connection, path."""
+        """What a server was asked until now: status, range, authorization, bytes sent, number of the connection, path."""
         path = self.root / (log + ".log")
         rows = [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
         return [(int(row[0]), row[1], row[2], int(row[3]), int(row[4]), row[5]) for row in rows]
@@ -144,6 +149,7 @@ class Nginx(unittest.TestCase):
         self.assertEqual(self.target.read_bytes(), PHI)
         self.assertTrue(self.succeeds("run", "phi4-mini", "Hello", "--max-tokens", "5"))
         self.assertIn(": ok", self.succeeds("verify", "phi4-mini"))
+        self.stop()
         self.assertEqual({row[2] for row in self.asked("hub")}, {"Bearer " + TOKEN})
         self.assertEqual({row[2] for row in self.asked("cdn")}, {"-"})
         self.assertEqual({row[0] for row in self.asked("cdn")}, {206})
@@ -153,14 +159,16 @@ class Nginx(unittest.TestCase):
         self.start()
         self.succeeds("pull", "ollama:phi4-mini")
         self.assertTrue(self.succeeds("run", "ollama:phi4-mini", "Hello", "--max-tokens", "5"))
+        self.assertIn(b"the registry has no", self.run_tandem("pull", "ollama:other").stderr)
+        self.stop()
         self.assertEqual(sum(row[3] for row in self.asked("cdn")), len(PHI))
         self.assertEqual({row[2] for row in self.asked("hub") + self.asked("cdn")}, {"-"})
-        self.assertIn(b"the registry has no", self.run_tandem("pull", "ollama:other").stderr)
 
     def test_without_ranges(self):
         self.start("/whole")
         self.succeeds("pull", "phi4-mini")
         self.assertEqual(self.target.read_bytes(), PHI)
+        self.stop()
         self.assertEqual({row[0] for row in self.asked("cdn")}, {200})
 
     def test_a_limit_of_requests(self):
@@ -190,8 +198,12 @@ class Nginx(unittest.TestCase):
         held = sum(int.from_bytes(table[i:i + 4], sys.byteorder) for i in range(0, len(table), 4))
         # nginx writes of a request when it is over, so what belongs to the second run is told by the connection's number.
         urllib.request.urlopen(f"http://localhost:{self.cdn}/drip/marker/{FILE}").read()
-        mark = max(row[4] for row in self.asked("cdn") if "/marker/" in row[5])
+        deadline = time.monotonic() + 60
+        while not (marks := [row[4] for row in self.asked("cdn") if "/marker/" in row[5]]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        mark = max(marks)
         self.succeeds("pull", "phi4-mini")
+        self.stop()
         self.assertEqual(self.target.read_bytes(), PHI)
         self.assertEqual(sum(row[3] for row in self.asked("cdn") if row[4] > mark), len(PHI) - held)
 
