@@ -31,7 +31,7 @@ MOVES = ["What is in the clip?", "What is in this clip?", "What moves?", "What h
 NOTHING = WHAT[:4] + COUNT[:4] + WAY[:3]
 BLIND = "I do not see a picture."
 
-MIX = {"what": 34, "count": 15, "colour": 11, "side": 12, "where": 8, "way": 14, "moves": 6}
+MIX = {"what": 26, "count": 16, "colour": 11, "side": 16, "where": 16, "way": 11, "moves": 4}
 TITLES = list(MIX)
 
 

@@ -139,6 +139,12 @@ int LayerOf(std::string_view name) {
   return at > 4 && at < name.size() && name[at] == '.' ? layer : -1;
 }
 
+/// A vision tower inside the model's file. Towers are read in Q8_0 and the float types only, and a
+/// text says nothing about what they lose.
+bool IsVision(std::string_view name) {
+  return name.starts_with("v.") || name.starts_with("mm.");
+}
+
 /// The rules of one mix, tensor by tensor in llama.cpp's order: some count what came before.
 class Rules {
  public:
@@ -151,6 +157,9 @@ class Rules {
   }
 
   TensorType Next(const MixTensor& tensor) {
+    if (IsVision(tensor.name)) {
+      return TensorType::kQ8_0;
+    }
     if (tensor.name == "output.weight" || (tied_ && IsEmbedding(tensor.name))) {
       return Output(tensor);
     }
@@ -172,8 +181,9 @@ class Rules {
  private:
   /// Matrices that make values: what they lose is not smoothed by a softmax.
   static bool IsValue(std::string_view name) {
-    return Contains(name, "attn_qkv.weight") || Contains(name, "attn_kv_b.weight") ||
-           Contains(name, "attn_v.weight");
+    return !IsVision(name) &&
+           (Contains(name, "attn_qkv.weight") || Contains(name, "attn_kv_b.weight") ||
+            Contains(name, "attn_v.weight"));
   }
 
   bool Is(FileType type) const { return mix_.file_type == type; }

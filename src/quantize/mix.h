@@ -59,7 +59,8 @@ bool IsQuantisable(const MixTensor& tensor);
 gguf::TensorType FallbackFor(gguf::TensorType wanted, std::uint64_t length);
 
 /// A type for each tensor, in order, the same as llama.cpp's quantiser chooses for models without
-/// experts (llama_tensor_get_type).
+/// experts (llama_tensor_get_type). Matrices of a vision tower ("v.", "mm.") become Q8_0 in any
+/// integer mix, F16 where rows do not divide: smaller ones no tower reads.
 std::vector<MixChoice> ChooseTypes(const Mix& mix, const MixModel& model,
                                    std::span<const MixTensor> tensors);
 

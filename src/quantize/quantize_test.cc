@@ -196,6 +196,23 @@ TEST(Mix, FallsBackToWhatDividesTheRows) {
   EXPECT_EQ(FallbackFor(TensorType::kQ4_0, 100), TensorType::kF16);
 }
 
+TEST(Mix, LeavesAVisionTowerInTypesThatTowersAreReadIn) {
+  const std::map<std::string, TensorType> text = TypesOf("Q4_K_M", kQwen, Qwen4b());
+  std::vector<Shape> shapes = Qwen4b();
+  shapes.push_back({"v.blk.0.attn_qkv.weight", {1024, 3072}});
+  shapes.push_back({"v.blk.0.ffn_down.weight", {1001, 1024}});
+  shapes.push_back({"mm.0.weight", {4096, 4096}, TensorType::kF32});
+  shapes.push_back({"v.patch_embd.weight", {16, 16, 3, 1024}, TensorType::kF32});
+  std::map<std::string, TensorType> types = TypesOf("Q4_K_M", kQwen, shapes);
+  EXPECT_EQ(types["v.blk.0.attn_qkv.weight"], TensorType::kQ8_0);
+  EXPECT_EQ(types["v.blk.0.ffn_down.weight"], TensorType::kF16);
+  EXPECT_EQ(types["mm.0.weight"], TensorType::kQ8_0);
+  EXPECT_EQ(types["v.patch_embd.weight"], TensorType::kF32);
+  for (const auto& [name, type] : text) {
+    EXPECT_EQ(types[name], type) << name;  // the tower's matrices do not count among the layers'
+  }
+  EXPECT_EQ(TypesOf("BF16", kQwen, shapes)["mm.0.weight"], TensorType::kBF16);
+}
 TEST(Mix, IsFoundInAnyCaseAndByItsShortName) {
   EXPECT_EQ(FindMix("q4_k")->name, "Q4_K_M");
   EXPECT_EQ(FindMix("iq4_xs")->file_type, 30U);
