@@ -363,30 +363,42 @@ constexpr std::uint16_t kIq1Grid[2048] = {
 
 namespace {
 
-template <std::size_t kEntries, typename Meaning>
-constexpr ByteCodebook<kEntries> SpellOut(const std::uint16_t (&grid)[kEntries], Meaning meaning) {
-  ByteCodebook<kEntries> bytes{};
+/// meaning(level) of each value of an entry, whose levels have kBits bits.
+template <typename Entry, unsigned kBits, std::size_t kEntries, typename Meaning>
+constexpr ByteCodebook<Entry, kEntries> SpellOut(const std::uint16_t (&grid)[kEntries],
+                                                 Meaning meaning) {
+  ByteCodebook<Entry, kEntries> bytes{};
   for (std::size_t e = 0; e < kEntries; ++e) {
-    for (unsigned i = 0; i < 8; ++i) {
-      const std::uint8_t byte = meaning((grid[e] >> (2 * i)) & 3);
-      bytes.entry[e] |= static_cast<std::uint64_t>(byte) << (8 * i);
+    for (unsigned i = 0; i < sizeof(Entry); ++i) {
+      const std::uint8_t byte = meaning((grid[e] >> (kBits * i)) & ((1 << kBits) - 1));
+      bytes.entry[e] |= static_cast<Entry>(byte) << (8 * i);
     }
   }
   return bytes;
+}
+template <std::size_t kEntries, typename Meaning>
+constexpr auto SpellOutEight(const std::uint16_t (&grid)[kEntries], Meaning meaning) {
+  return SpellOut<std::uint64_t, 2>(grid, meaning);
+}
+template <std::size_t kEntries>
+constexpr auto SpellOutFour(const std::uint16_t (&grid)[kEntries], const std::uint8_t* levels) {
+  return SpellOut<std::uint32_t, 3>(grid, [levels](int level) { return levels[level]; });
 }
 
 constexpr std::uint8_t Magnitude(int level) {
   return kIq2Levels[level];
 }
-constexpr std::uint8_t Eighths(int level) {
-  return static_cast<std::uint8_t>(8 * (level - 1));
+constexpr std::uint8_t EightTimes(int level) {
+  return static_cast<std::uint8_t>(8 * level);
 }
 
 }  // namespace
 
-constexpr ByteCodebook<256> kIq2XxsBytes = SpellOut(kIq2XxsGrid, Magnitude);
-constexpr ByteCodebook<512> kIq2XsBytes = SpellOut(kIq2XsGrid, Magnitude);
-constexpr ByteCodebook<1024> kIq2SBytes = SpellOut(kIq2SGrid, Magnitude);
-constexpr ByteCodebook<2048> kIq1Bytes = SpellOut(kIq1Grid, Eighths);
+constexpr ByteCodebook<std::uint64_t, 256> kIq2XxsBytes = SpellOutEight(kIq2XxsGrid, Magnitude);
+constexpr ByteCodebook<std::uint64_t, 512> kIq2XsBytes = SpellOutEight(kIq2XsGrid, Magnitude);
+constexpr ByteCodebook<std::uint64_t, 1024> kIq2SBytes = SpellOutEight(kIq2SGrid, Magnitude);
+constexpr ByteCodebook<std::uint32_t, 256> kIq3XxsBytes = SpellOutFour(kIq3XxsGrid, kIq3XxsLevels);
+constexpr ByteCodebook<std::uint32_t, 512> kIq3SBytes = SpellOutFour(kIq3SGrid, kIq3SLevels);
+constexpr ByteCodebook<std::uint64_t, 2048> kIq1Bytes = SpellOutEight(kIq1Grid, EightTimes);
 
 }  // namespace tandem::quant

@@ -19,16 +19,19 @@ constexpr std::uint8_t kIq2Levels[4] = {8, 25, 43, 0};
 constexpr std::uint8_t kIq3XxsLevels[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 constexpr std::uint8_t kIq3SLevels[8] = {1, 3, 5, 7, 9, 11, 13, 15};
 
-/// The codebooks of eight values spelt out, a byte each, the first lowest.
-template <std::size_t kEntries>
+/// The codebooks spelt out, a byte for each value, the first lowest. Entry: as many bytes as
+/// values.
+template <typename Entry, std::size_t kEntries>
 struct ByteCodebook {
-  std::uint64_t entry[kEntries];
+  Entry entry[kEntries];
 };
 /// Magnitudes.
-extern const ByteCodebook<256> kIq2XxsBytes;
-extern const ByteCodebook<512> kIq2XsBytes;
-extern const ByteCodebook<1024> kIq2SBytes;
-/// 8 (level - 1), of both signs.
-extern const ByteCodebook<2048> kIq1Bytes;
+extern const ByteCodebook<std::uint64_t, 256> kIq2XxsBytes;
+extern const ByteCodebook<std::uint64_t, 512> kIq2XsBytes;
+extern const ByteCodebook<std::uint64_t, 1024> kIq2SBytes;
+extern const ByteCodebook<std::uint32_t, 256> kIq3XxsBytes;
+extern const ByteCodebook<std::uint32_t, 512> kIq3SBytes;
+/// Eight times the level.
+extern const ByteCodebook<std::uint64_t, 2048> kIq1Bytes;
 
 }  // namespace tandem::quant

@@ -6,7 +6,8 @@ UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
 FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 F32, F16 = 0, 1
 ALIGNMENT = 32
-TYPE_BYTES = {0: (1, 4), 1: (1, 2), 8: (32, 34)}  # values in a block, its bytes
+# Values in a block, its bytes.
+TYPE_BYTES = {0: (1, 4), 1: (1, 2), 2: (32, 18), 6: (32, 22), 8: (32, 34), 12: (256, 144), 14: (256, 210)}
 
 
 @dataclass

@@ -8,6 +8,8 @@
 // What a block of the codebook formats (IQ1, IQ2, IQ3) and of the ternary ones (TQ1_0, TQ2_0) says
 // beside its codes, for kLanes rows. d holds the power of two that makes all scales whole: d / 8 *
 // (2 s + 1) instead of d * (0.5 + s) / 4. Decoders of each instruction set add ReadCodes.
+// ReadHeader gives d and the pairs that a constant in the codes is removed with, ReadScalePairs
+// word pairs of the scales.
 //
 // What all instruction sets compute is what panel-inl.h says.
 
@@ -46,9 +48,20 @@ inline FloatVec ScaledHalf(const Rows& rows, float unit) {
   return Mul(HalfOf(LoadRows(rows, 0).v[0]), SplatFloat(unit));
 }
 
+/// A head is
+///   ReadScalePairs(rows, header)     d, and word pairs of the scales
+///   ScalesToBias(rows, header)   turns the pairs into those that RemoveBias takes; mostly the same
+struct CodebookBlock : SuperBlock {
+  /// No scales but d.
+  static constexpr bool kUnitScales = false;
+
+  template <typename Head>
+  static void ScalesToBias(const Rows& /*rows*/, Head* /*header*/) {}
+};
+
 /// Where codes must not be negative, a bias that also keeps pair products within words.
 template <int kMagnitude>
-struct SignedBlock : SuperBlock {
+struct SignedBlock : CodebookBlock {
   static constexpr int kBias = kSignedBias == 0 ? 0 : (kMagnitude < 16 ? 16 : 64);
   static constexpr int kMaxCode = kMagnitude;
   static constexpr bool kSigned = true;
@@ -60,7 +73,7 @@ struct HeadIQ2XXS : SignedBlock<62> {
   using Block = quant::BlockIQ2_XXS;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     header->d = ScaledHalf(rows, 0.125F);
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
@@ -76,7 +89,7 @@ struct HeadIQ2XS : SignedBlock<62> {
   using Block = quant::BlockIQ2_XS;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     const Quads tail = LoadRows(rows, 58);
     header->d = ScaledHalf(rows, 0.125F);
     SetNibblePairs(tail.v[2], header->pairs);
@@ -90,7 +103,7 @@ struct HeadIQ2S : SignedBlock<62> {
   using Block = quant::BlockIQ2_S;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     const Quads tail = LoadRows(rows, 66);
     header->d = ScaledHalf(rows, 0.125F);
     SetNibblePairs(tail.v[2], header->pairs);
@@ -103,7 +116,7 @@ struct HeadIQ3XXS : SignedBlock<62> {
   using Block = quant::BlockIQ3_XXS;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     const Quads a = LoadRows(rows, 66);
     const Quads b = LoadRows(rows, 82);
     header->d = ScaledHalf(rows, 0.25F);
@@ -119,19 +132,22 @@ struct HeadIQ3S : SignedBlock<15> {
   using Block = quant::BlockIQ3_S;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     header->d = ScaledHalf(rows, 1);
     SetNibblePairs(LoadRows(rows, 94).v[3], header->pairs);
   }
 };
 
-/// IQ1's codes are 8 (level - 1) + shift, shift 1 or -1.
-struct HeadIQ1S : SignedBlock<9> {
+/// IQ1's weights are d * scale * (8 level - 8 + shift), shift 1 or -1. The codes are 8 level: one
+/// shift for a whole sub-block joins the bias.
+struct HeadIQ1S : CodebookBlock {
   static constexpr std::size_t kType = 19;
+  static constexpr int kBias = 1;
+  static constexpr int kMaxCode = 16;
   using Block = quant::BlockIQ1_S;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     const Quads qh = LoadRows(rows, 34);
     header->d = ScaledHalf(rows, 0.125F);
 #pragma GCC unroll 4
@@ -140,15 +156,30 @@ struct HeadIQ1S : SignedBlock<9> {
           Or(And(ShiftRight32<11>(qh.v[i]), Splat32(0x000E000E)), Splat32(0x00010001));
     }
   }
+  template <typename Head>
+  static void ScalesToBias(const Rows& rows, Head* header) {
+    const Quads qh = LoadRows(rows, 34);
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      const IntVec scale = header->pairs[i];
+      const IntVec down = And(ShiftRight32<15>(qh.v[i]), Splat32(0x00010001));
+      const IntVec mask = Sub32(ShiftLeft32<4>(down), down);  // 15 in words that are shifted down
+      header->pairs[i] =                                      // times 7, or 9
+          Add32(Sub32(ShiftLeft32<3>(scale), scale), ShiftLeft32<1>(And(scale, mask)));
+    }
+  }
 };
 
-struct HeadIQ1M : SignedBlock<9> {
+/// As IQ1_S, but a sub-block has two shifts: the codes are 8 level, plus 2 where it is 1, less 9.
+struct HeadIQ1M : CodebookBlock {
   static constexpr std::size_t kType = 29;
   static constexpr std::size_t kSubs = 16;
+  static constexpr int kBias = 1;
+  static constexpr int kMaxCode = 18;
   using Block = quant::BlockIQ1_M;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     const Quads tail = LoadRows(rows, 40);
     const IntVec a = tail.v[2];  // words of four scales of three bits and four bits of d
     const IntVec b = tail.v[3];
@@ -166,18 +197,26 @@ struct HeadIQ1M : SignedBlock<9> {
     header->pairs[6] = TriplePair<16>(b);
     header->pairs[7] = TriplePair<22>(b);
   }
+  template <typename Head>
+  static void ScalesToBias(const Rows& /*rows*/, Head* header) {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kSubs / 2; ++i) {
+      header->pairs[i] = Add32(ShiftLeft32<3>(header->pairs[i]), header->pairs[i]);
+    }
+  }
 };
 
 /// No scales but d, the last two bytes.
 template <std::size_t kId, typename BlockType>
-struct TernaryHead : SuperBlock {
+struct TernaryHead : CodebookBlock {
   static constexpr std::size_t kType = kId;
+  static constexpr bool kUnitScales = true;
   static constexpr int kBias = 1;
   static constexpr int kMaxCode = 3;
   using Block = BlockType;
 
   template <typename Head>
-  static void ReadHeader(const Rows& rows, Head* header) {
+  static void ReadScalePairs(const Rows& rows, Head* header) {
     header->d = HalfOf(ShiftRight32<16>(LoadRows(rows, sizeof(Block) - 16).v[3]));
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < 4; ++i) {
@@ -196,6 +235,11 @@ struct ByRows : Decoder {
   using Base = ByRows;
   using Panel = PanelOf<Decoder::kQuads, Decoder::kSubs>;
 
+  static void ReadHeader(const Rows& rows, Header<ByRows>* header) {
+    Decoder::ReadScalePairs(rows, header);
+    Decoder::ScalesToBias(rows, header);
+  }
+
   static void Expand(const Rows& rows, Panel* panel) {
     constexpr std::size_t kVecs = Decoder::kLength / sizeof(IntVec);
     alignas(64) IntVec codes[kLanes][kVecs];
@@ -212,13 +256,17 @@ struct ByRows : Decoder {
       }
     }
     Header<ByRows> header;
-    Decoder::ReadHeader(rows, &header);
+    Decoder::ReadScalePairs(rows, &header);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < Decoder::kSubs / 2; ++i) {
+      panel->scale[2 * i] = Decoder::FirstScale(header.pairs[i]);
+      panel->scale[2 * i + 1] = Decoder::SecondScale(header.pairs[i]);
+    }
+    Decoder::ScalesToBias(rows, &header);
     panel->d = header.d;
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < Decoder::kSubs / 2; ++i) {
       panel->pairs[i] = header.pairs[i];
-      panel->scale[2 * i] = Decoder::FirstScale(header.pairs[i]);
-      panel->scale[2 * i + 1] = Decoder::SecondScale(header.pairs[i]);
     }
   }
 };

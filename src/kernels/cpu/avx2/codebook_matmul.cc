@@ -16,19 +16,37 @@ constexpr std::size_t kMostRowTokens = 4;
 template <typename Format>
 struct RowScratch {
   alignas(64) float acc[kMostRowTokens][kLanes];
-  alignas(64) std::uint32_t pairs[Format::kSubs / 2][kLanes];
+  typename Format::Row blocks[kLanes];          // of the rows
+  alignas(64) std::uint32_t scales[8][kLanes];  // for each 32 codes
   alignas(64) std::uint8_t rows[kLanes * sizeof(typename Format::Block)];
 };
 
-/// The scales of the 32 codes of vector v, for madd; pairs: those of one row, a lane apart.
+/// What ScalesOf() takes for each 32 codes: both scales of 16 codes, or one twice.
 template <typename Format>
-__m256i ScalesOf(const std::uint32_t (*pairs)[kLanes], std::size_t v) {
+void StoreScales(const IntVec* pairs, RowScratch<Format>* scratch) {
+  const auto store = [scratch](std::size_t v, IntVec scales) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(scratch->scales[v]), scales);
+  };
+#pragma GCC unroll 8
+  for (std::size_t i = 0; i < Format::kSubs / 2; ++i) {
+    if constexpr (Format::kSubs == 16) {
+      store(i, pairs[i]);
+    } else {
+      store(2 * i, Format::FirstScale(pairs[i]));
+      store(2 * i + 1, Format::SecondScale(pairs[i]));
+    }
+  }
+}
+
+/// Words for madd from a number of StoreScales().
+template <typename Format>
+__m256i ScalesOf(const std::uint32_t* scales) {
+  const __m256i all = SplatQuad(scales);
   if constexpr (Format::kSubs == 16) {
     const __m256i words = _mm256_setr_m128i(_mm_set1_epi16(0x0100), _mm_set1_epi16(0x0302));
-    return _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(pairs[v][0])), words);
+    return _mm256_shuffle_epi8(all, words);
   } else {
-    const std::uint32_t pair = pairs[v / 2][0] >> (16 * (v % 2));
-    return _mm256_set1_epi16(static_cast<short>(pair));
+    return all;
   }
 }
 
@@ -40,36 +58,60 @@ inline __m256i AddEight(const __m256i* v) {
                           _mm256_permute2x128_si256(a, b, 0x31));
 }
 
+/// 32 codes times 32 activations, in words.
+template <typename Format>
+__m256i Products(const typename Format::Row& row, std::size_t v, __m256i codes, __m256i x) {
+  if constexpr (Format::kSigned) {
+    return _mm256_maddubs_epi16(codes, _mm256_sign_epi8(x, row.Signs(v)));
+  } else {
+    return _mm256_maddubs_epi16(codes, x);
+  }
+}
+
+/// S of row r of a block for each token, spread over the lanes of sums[t][r].
+template <typename Format, std::size_t kTokens>
+void SumRow(const RowScratch<Format>& scratch, std::size_t r, const BlockQ8K* x,
+            __m256i (*sums)[kLanes]) {
+  const typename Format::Row& row = scratch.blocks[r];
+  __m256i sum[kTokens] = {};
+#pragma GCC unroll 8
+  for (std::size_t v = 0; v < 8; ++v) {
+    const __m256i codes = row.Codes(v);
+#pragma GCC unroll 4
+    for (std::size_t t = 0; t < kTokens; ++t) {
+      const __m256i words = Products<Format>(row, v, codes, LoadVec(x[t].q + 32 * v));
+      if constexpr (Format::kUnitScales) {
+        static_assert(kFit<Format> >= 8);
+        sum[t] = _mm256_add_epi16(sum[t], words);
+      } else {
+        const __m256i scales = ScalesOf<Format>(scratch.scales[v] + r);
+        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(words, scales));
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (std::size_t t = 0; t < kTokens; ++t) {
+    sums[t][r] = Format::kUnitScales ? _mm256_madd_epi16(sum[t], _mm256_set1_epi16(1)) : sum[t];
+  }
+}
+
 /// One block of kLanes rows, added to their results.
 template <typename Format, std::size_t kTokens>
 void AddBlock(const Rows& rows, const BlockQ8K* x, RowScratch<Format>* scratch) {
   Header<Format> header;
-  Format::ReadHeader(rows, &header);
-  for (std::size_t i = 0; i < Format::kSubs / 2; ++i) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(scratch->pairs[i]), header.pairs[i]);
+  Format::ReadScalePairs(rows, &header);
+  if constexpr (!Format::kUnitScales) {
+    StoreScales(header.pairs, scratch);
+  }
+  Format::ScalesToBias(rows, &header);
+  // What is read of the blocks waits in memory: taken at once, what was stored as a vector and is
+  // loaded in parts would be late.
+  for (std::size_t r = 0; r < kLanes; ++r) {
+    scratch->blocks[r].Read(rows.base[r / 4] + (r % 4) * rows.stride);
   }
   __m256i sums[kTokens][kLanes];
   for (std::size_t r = 0; r < kLanes; ++r) {
-    __m256i codes[8];
-    Format::ReadCodes(rows.base[r / 4] + (r % 4) * rows.stride, codes);
-    const auto* pairs = reinterpret_cast<const std::uint32_t(*)[kLanes]>(scratch->pairs[0] + r);
-    __m256i sum[kTokens] = {};
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v < 8; ++v) {
-      const __m256i scales = ScalesOf<Format>(pairs, v);
-      const __m256i magnitudes = Format::kSigned ? _mm256_abs_epi8(codes[v]) : codes[v];
-#pragma GCC unroll 4
-      for (std::size_t t = 0; t < kTokens; ++t) {
-        const __m256i a = LoadVec(x[t].q + 32 * v);
-        const __m256i signed_a = Format::kSigned ? _mm256_sign_epi8(a, codes[v]) : a;
-        const __m256i words = _mm256_maddubs_epi16(magnitudes, signed_a);
-        sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(words, scales));
-      }
-    }
-#pragma GCC unroll 4
-    for (std::size_t t = 0; t < kTokens; ++t) {
-      sums[t][r] = sum[t];
-    }
+    SumRow<Format, kTokens>(*scratch, r, x, sums);
   }
 #pragma GCC unroll 4
   for (std::size_t t = 0; t < kTokens; ++t) {
@@ -102,7 +144,9 @@ void RunRowsOf(const MatMulArgs& args) {
     const std::size_t count = args.rows - row < kLanes ? args.rows - row : kLanes;
     const auto* p = static_cast<const std::uint8_t*>(args.w) + row * args.w_row_bytes;
     const auto* x = static_cast<const BlockQ8K*>(args.x);
-    __builtin_memset(scratch->acc, 0, sizeof(scratch->acc));
+    for (std::size_t t = 0; t < kTokens; ++t) {
+      StoreFloats(scratch->acc[t], SplatFloat(0));
+    }
     for (std::size_t b = 0; b < args.cols / Format::kLength; ++b, p += kBytes, x += args.x_slots) {
       FetchAhead<Format>(args, row, b);
       if (count < kLanes) {
@@ -120,7 +164,7 @@ void RunRowsOf(const MatMulArgs& args) {
 
 template <typename Decoder>
 void RunCodebook(const MatMulArgs& args) {
-  using Format = ByRows<Decoder>;
+  using Format = ByRows<WithCodes<Decoder>>;
   switch (args.tokens) {
     case 1:
       return RunRowsOf<Format, 1>(args);

@@ -8,7 +8,7 @@
 #include "quant/codebooks.h"
 
 // The formats whose numbers are places in a codebook (IQ1, IQ2, IQ3), and the ternary ones, as
-// codes of both signs plus kBias. An entry of eight values is loaded as eight bytes. IQ3's entries
+// codes plus kBias. An entry of eight values is loaded as eight bytes. IQ3's entries
 // of four would take a load per dword: they are words of a few bits per value, 64 of which fit two
 // registers, so that 32 places are looked up together, and the levels are then spread to bytes.
 //
@@ -300,13 +300,6 @@ struct DecoderIQ3S : InOrder<HeadIQ3S> {
   }
 };
 
-/// IQ1's codes. Bit i of `down`: the values of qword i are shifted down, not up.
-inline __m512i ShiftedCodes(__m512i eighths, unsigned down) {
-  constexpr int kBias = HeadIQ1S::kBias;
-  return Add8(eighths, _mm512_mask_blend_epi64(static_cast<__mmask8>(down), Splat8(kBias + 1),
-                                               Splat8(kBias - 1)));
-}
-
 struct DecoderIQ1S : InOrder<HeadIQ1S> {
   static void ReadCodes(const std::uint8_t* p, __m512i* codes) {
 #pragma GCC unroll 4
@@ -314,10 +307,8 @@ struct DecoderIQ1S : InOrder<HeadIQ1S> {
       constexpr std::uint64_t kUpper = 0x0700070007000700;
       std::uint32_t qh = 0;
       __builtin_memcpy(&qh, p + 34 + 4 * i, sizeof(qh));
-      const __m512i eighths =
-          EightEntriesAt(quant::kIq1Bytes.entry, FourPlaces(p + 2 + 8 * i, qh, kUpper),
-                         FourPlaces(p + 6 + 8 * i, qh >> 16U, kUpper));
-      codes[i] = ShiftedCodes(eighths, ((qh >> 15U) & 1U) * 0x0FU | (qh >> 31U) * 0xF0U);
+      codes[i] = EightEntriesAt(quant::kIq1Bytes.entry, FourPlaces(p + 2 + 8 * i, qh, kUpper),
+                                FourPlaces(p + 6 + 8 * i, qh >> 16U, kUpper));
     }
   }
   static void ReadScales(const std::uint8_t* p, __m512i* words) {
@@ -336,10 +327,11 @@ struct DecoderIQ1M : InOrder<HeadIQ1M> {
       std::uint32_t nibbles = 0;
       __builtin_memcpy(&nibbles, p + 32 + 4 * i, sizeof(nibbles));
       const std::uint64_t upper = static_cast<std::uint64_t>(nibbles) << 8U;
-      const __m512i eighths = EightEntries(quant::kIq1Bytes.entry, [=](unsigned entry) {
+      const __m512i levels = EightEntries(quant::kIq1Bytes.entry, [=](unsigned entry) {
         return at[entry] | ((upper >> (4 * entry)) & 0x700U);
       });
-      codes[i] = ShiftedCodes(eighths, _pext_u32(nibbles, 0x88888888U));
+      const auto shifted_up = static_cast<__mmask8>(_pext_u32(~nibbles, 0x88888888U));
+      codes[i] = Add8(levels, _mm512_maskz_mov_epi64(shifted_up, Splat8(2)));
     }
   }
   static void ReadScales(const std::uint8_t* p, __m512i* words) {
