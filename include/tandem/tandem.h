@@ -188,6 +188,13 @@ struct GenerateOptions {
   std::vector<std::string> stop;  // strings that end the answer, not part of it
   const std::atomic<bool>* cancel =
       nullptr;  // set to true from anywhere (a signal handler too) to stop
+  /// What the answer must be, the thinking aside: "json" (a JSON object), or the text of a JSON
+  /// Schema of the subset in docs/structured-output.md. Empty: anything. A schema that is malformed
+  /// or outside the subset is an error that names the JSON pointer and the keyword.
+  std::string format = "";
+  /// Ends an answer, or its thinking, that repeats one passage without end: at least four times and
+  /// for at least 1,024 tokens.
+  bool loop_check = true;
 };
 
 /// Something happened while an answer is made.
@@ -214,6 +221,7 @@ enum class Finish {
   kLength,   // max_tokens
   kContext,  // the conversation is as long as the context
   kCancelled,
+  kLoop,  // it repeated itself without end (GenerateOptions::loop_check)
 };
 
 /// Counts and times of one answer; times are of this model's own steps.
@@ -337,6 +345,8 @@ class TANDEM_API Comparison {
                                      const CompareCallback& on_event);
   /// The conversation of a column that Continue holds.
   const std::vector<Message>& messages(std::size_t column) const;
+  /// GenerateOptions::format of all columns, from the next answers on.
+  void SetFormat(const std::string& format);
   /// Begins the conversations that Continue holds anew, with these messages.
   void Restart(const std::vector<Message>& messages);
 

@@ -162,6 +162,8 @@ typedef struct tandem_generate_options {
   uint64_t max_tokens; /* reasoning included; 0: until the context is full */
   const char* const* stop;
   size_t stop_count;
+  const char* format;    /* NULL: anything; "json", or the text of a JSON Schema */
+  int32_t no_loop_check; /* 1: an answer may repeat itself without end */
 } tandem_generate_options;
 
 TANDEM_EXPORT void tandem_generate_options_init(tandem_generate_options* options, size_t size);

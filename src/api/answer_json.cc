@@ -62,6 +62,8 @@ std::string_view FinishName(Finish finish) {
       return "context";
     case Finish::kCancelled:
       return "cancelled";
+    case Finish::kLoop:
+      return "loop";
   }
   return "unknown";
 }

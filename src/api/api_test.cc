@@ -50,6 +50,25 @@ TEST(Session, AMessageThatCouldNotBeAnsweredIsTakenBack) {
   EXPECT_EQ(fresh.Generate(Greedy(5), nullptr).value().text, second.text);
 }
 
+TEST(Session, AFormatHoldsAndABadOneIsRefusedByName) {
+  const Model model = Model::Open(Phi(), {}).value();
+  Session session(model);
+  session.Add(User("Hi"));
+  GenerateOptions options = Greedy(300);
+  options.format = R"({"type":"array","items":{"enum":["a","b"]},"minItems":2,"maxItems":4})";
+  const Answer answer = session.Generate(options, nullptr).value();
+  EXPECT_EQ(answer.finish, Finish::kStop);
+  EXPECT_TRUE(answer.text.starts_with("[") && answer.text.ends_with("]")) << answer.text;
+  session.Add(User("Bye"));
+  options.format = R"({"items":{"uniqueItems":true}})";
+  const Result<Answer> refused = session.Generate(options, nullptr);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(refused.status().message(), "format: #/items: 'uniqueItems' is not supported");
+  options.format = "";
+  EXPECT_TRUE(session.Generate(Greedy(3), nullptr).ok());
+}
+
 TEST(Session, SeveralThreadsOfOneModelGetTheAnswersTheyWouldGetAlone) {
   const Model model = Model::Open(Phi(), {.threads = 2}).value();
   const std::vector<std::string> prompts = {"Hi", "Bye 123", "A longer message of some words"};

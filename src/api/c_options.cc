@@ -115,6 +115,8 @@ Result<GenerateOptions> ReadGenerateOptions(const tandem_generate_options* given
   }
   TANDEM_ASSIGN_OR_RETURN(options.thinking, ReadThinking(own.thinking));
   options.max_tokens = own.max_tokens;
+  options.format = own.format == nullptr ? "" : own.format;
+  options.loop_check = own.no_loop_check == 0;
   return options;
 }
 

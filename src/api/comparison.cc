@@ -101,6 +101,13 @@ const std::vector<Message>& Comparison::messages(std::size_t column) const {
   return impl_->conversations[column];
 }
 
+void Comparison::SetFormat(const std::string& format) {
+  for (CompareColumn& column : impl_->columns) {
+    column.options.format = format;
+  }
+  impl_->run->SetFormat(format);
+}
+
 void Comparison::Restart(const std::vector<Message>& messages) {
   impl_->run->Forget();
   impl_->conversations.assign(impl_->columns.size(), messages);

@@ -9,6 +9,9 @@ namespace tandem {
 namespace {
 
 Finish ToFinish(const TurnResult& result) {
+  if (result.looped) {
+    return Finish::kLoop;
+  }
   switch (result.finish) {
     case FinishReason::kMaxTokens:
       return Finish::kLength;
@@ -112,6 +115,8 @@ TurnOptions ToTurnOptions(const GenerateOptions& options) {
           .think = ToThinkMode(options.thinking),
           .max_tokens = options.max_tokens,
           .stop = options.stop,
+          .format = options.format,
+          .loop_check = options.loop_check,
           .cancel = options.cancel};
 }
 

@@ -23,6 +23,8 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   TANDEM_RETURN_IF_ERROR(SettleSampling(*chat_template, prompt_options));
   splitter_ = std::make_unique<StreamSplitter>(model_.tokenizer(), prompt_.starts_in_reasoning);
   stops_ = std::make_unique<StopStrings>(options.stop);
+  loop_ = LoopDetector();
+  TANDEM_RETURN_IF_ERROR(SettleFormat());
   if (prompt_.ids.size() > engine_.context_tokens()) {
     return {StatusCode::kInvalidArgument,
             Format("prompt has {} tokens; the context has room for {}", prompt_.ids.size(),
@@ -232,7 +234,43 @@ bool ChatSession::OnToken(TokenId token) {
   const std::string answer = stops_->Push(piece.answer);
   result_.answer += answer;
   Emit(TurnEvent::Kind::kAnswer, answer);
-  return !cancelled_ && !stops_->matched();
+  return Watch(token) && !cancelled_ && !stops_->matched();
+}
+
+Status ChatSession::SettleFormat() {
+  if (options_.format.empty()) {
+    format_.reset();
+    return OkStatus();
+  }
+  if (format_ == nullptr || format_->format() != options_.format) {
+    TANDEM_ASSIGN_OR_RETURN(format_, AnswerFormat::Create(options_.format, model_));
+  }
+  format_->Start(result_.thinking);
+  sampler_->Restrict(format_->allowed());
+  return OkStatus();
+}
+
+// False when the answer must not go on: its value is whole, or it only repeats itself.
+bool ChatSession::Watch(TokenId token) {
+  if (format_ != nullptr) {
+    format_->OnToken(token, splitter_->in_reasoning());
+    sampler_->Restrict(format_->allowed());
+    if (format_->must_end()) {
+      return false;
+    }
+  }
+  result_.looped = options_.loop_check && loop_.Push(token);
+  return !result_.looped;
+}
+
+void ChatSession::TellIncompleteFormat() {
+  if (format_ == nullptr || format_->complete()) {
+    return;
+  }
+  std::string note = format_->thinking() ? "The answer ended while thinking: there is no JSON."
+                                         : "The answer was cut: its JSON is incomplete.";
+  Emit(TurnEvent::Kind::kNote, note);
+  result_.notes.push_back(std::move(note));
 }
 
 void ChatSession::AddFigures() {
@@ -271,6 +309,7 @@ Result<TurnResult> ChatSession::Finish() {
   result_.stopped_by_string = stops_->matched();
   result_.reasoning_tokens = splitter_->reasoning_tokens();
   result_.answer_tokens = splitter_->answer_tokens();
+  TellIncompleteFormat();
   return std::move(result_);
 }
 

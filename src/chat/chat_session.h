@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "chat/answer_format.h"
 #include "chat/conversation.h"
 #include "chat/loaded_model.h"
 #include "chat/prompt.h"
@@ -18,6 +19,7 @@
 #include "chat/stop_strings.h"
 #include "chat/stream_splitter.h"
 #include "runtime/engine.h"
+#include "runtime/loop_detector.h"
 
 namespace tandem {
 
@@ -27,6 +29,9 @@ struct TurnOptions {
   std::size_t max_tokens = 2048;  // 0: until the context is full
   std::vector<std::string> stop;
   std::uint64_t seed = 0;  // used unless `sampling` sets one
+  /// What the answer must be: grammar::CompileFormat's argument; empty: anything.
+  std::string format = {};
+  bool loop_check = true;  // ends an answer that repeats itself without end
   const std::atomic<bool>* cancel = nullptr;
 };
 
@@ -44,6 +49,7 @@ struct TurnResult {
   std::string reasoning;
   FinishReason finish = FinishReason::kRunning;
   bool stopped_by_string = false;
+  bool looped = false;  // stopped because it repeated itself
   bool thinking = false;
   SamplingOptions sampling;  // effective
   std::vector<std::string> notes;
@@ -108,7 +114,10 @@ class ChatSession {
   PromptOptions OptionsOfPrompt() const;
   void AlignState(std::span<const TokenId> rows, std::size_t limit);
   Status Submit(std::size_t begin);
+  Status SettleFormat();
   bool OnToken(TokenId token);
+  bool Watch(TokenId token);
+  void TellIncompleteFormat();
   bool Emit(TurnEvent::Kind kind, std::string_view text);
   void AddFigures();
 
@@ -126,6 +135,8 @@ class ChatSession {
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<StreamSplitter> splitter_;
   std::unique_ptr<StopStrings> stops_;
+  std::unique_ptr<AnswerFormat> format_;  // kept while turns ask for the same; null without one
+  LoopDetector loop_;
   Request request_;
   std::vector<float> vectors_;  // of the pictures in the rows that request_ reads
   std::size_t end_ = 0;         // of the rows that are to be read

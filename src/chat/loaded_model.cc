@@ -57,6 +57,21 @@ Result<std::vector<std::shared_ptr<const EncodedMedia>>> LoadedModel::See(
   return seen;
 }
 
+const std::shared_ptr<const grammar::TokenTrie>& LoadedModel::token_trie() const {
+  std::call_once(trie_made_, [this] {
+    const text::Tokenizer& tokens = tokenizer();
+    std::vector<grammar::TokenTrie::Token> ordinary;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      const auto id = static_cast<TokenId>(i);
+      if (!tokens.IsControl(id) && !tokens.IsUserDefined(id) && !tokens.IsUnused(id)) {
+        ordinary.push_back({.bytes = tokens.TokenBytes(id), .id = id});
+      }
+    }
+    trie_ = std::make_shared<const grammar::TokenTrie>(std::move(ordinary), tokens.size());
+  });
+  return trie_;
+}
+
 Result<const text::Template*> LoadedModel::chat_template() const {
   if (!template_.has_value()) {
     return template_error_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "base/status.h"
 #include "gguf/model_file.h"
+#include "grammar/token_trie.h"
 #include "model/network.h"
 #include "text/file_tokenizer.h"
 #include "text/template.h"
@@ -32,6 +34,9 @@ class LoadedModel {
   /// The template's text, empty without one.
   std::string_view template_source() const { return template_source_; }
 
+  /// The tokens that are ordinary text, as a tree; made when it is asked for first.
+  const std::shared_ptr<const grammar::TokenTrie>& token_trie() const;
+
   /// What lets the model see, or nullptr. To be set before the model is shared.
   void set_eyes(std::shared_ptr<VisionEncoder> eyes) { eyes_ = std::move(eyes); }
   VisionEncoder* eyes() const { return eyes_.get(); }
@@ -55,6 +60,8 @@ class LoadedModel {
   std::string_view template_source_;
   std::optional<text::Template> template_;
   Status template_error_;
+  mutable std::once_flag trie_made_;
+  mutable std::shared_ptr<const grammar::TokenTrie> trie_;
 };
 
 }  // namespace tandem

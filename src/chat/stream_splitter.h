@@ -30,6 +30,8 @@ class StreamSplitter {
   /// At the end: what was held back.
   SplitText Flush();
 
+  bool in_reasoning() const { return in_reasoning_; }
+
   /// Tokens pushed so far, tags with the reasoning, without control tokens.
   std::size_t reasoning_tokens() const { return reasoning_tokens_; }
   std::size_t answer_tokens() const { return answer_tokens_; }

@@ -24,6 +24,8 @@ std::string FinishNote(const Answer& answer, const GenerateOptions& options) {
       return "cut because the context is full; --ctx sets its length";
     case Finish::kCancelled:
       return "interrupted";
+    case Finish::kLoop:
+      return "stopped because it repeats itself; --no-loop-check lets it go on";
     case Finish::kStop:
       break;
   }

@@ -14,6 +14,7 @@
 #include "tandem/tandem.h"
 
 #include "base/format.h"
+#include "cli/answer_format_option.h"
 #include "cli/answer_text.h"
 #include "cli/column_arguments.h"
 #include "cli/commands.h"
@@ -86,6 +87,7 @@ class CompareCommand : public Command {
     if (const Status status = FinishModelOptions(options_); !status.ok()) {
       return UsageError(*this, status.message());
     }
+    TANDEM_ASSIGN_OR_RETURN(options_.generate.format, ReadAnswerFormat(options_.format));
     std::vector<std::string> models = arguments_;
     std::size_t count = 0;
     while (count < arguments_.size() && IsModelArgument(arguments_[count])) {

@@ -12,6 +12,7 @@
 #include "tandem/tandem.h"
 
 #include "base/format.h"
+#include "cli/answer_format_option.h"
 #include "cli/answer_text.h"
 #include "cli/commands.h"
 #include "cli/input_text.h"
@@ -40,9 +41,10 @@ constexpr const char* kFooter =
     "  tandem run qwen3.5.gguf What is in this picture? holiday/cat.jpg\n"
     "  tandem run --json --seed 7 model.gguf \"Hello\" | jq -r .answer\n"
     "  tandem run --chat --json model.gguf < questions.txt > answers.jsonl\n"
+    "  tandem run --format person.schema.json model.gguf \"Who wrote Faust?\"\n"
     "\n"
     "--json fields: model, answer, reasoning, thinking, finish (stop, length, context,\n"
-    "cancelled), seed, sampling, figures, notes.";
+    "cancelled, loop), seed, sampling, figures, notes.";
 
 class RunCommand : public Command {
  public:
@@ -70,6 +72,8 @@ class RunCommand : public Command {
     if (const Status status = FinishModelOptions(settings_.options); !status.ok()) {
       return UsageError(*this, status.message());
     }
+    TANDEM_ASSIGN_OR_RETURN(settings_.options.generate.format,
+                            ReadAnswerFormat(settings_.options.format));
     TANDEM_RETURN_IF_ERROR(CheckUtf8(settings_.system.value_or(""), "the system text"));
     if (chat_ && !words_.empty()) {
       return UsageError(*this, "--chat takes its messages from standard input, not as an argument");

@@ -338,6 +338,12 @@ const std::vector<Message>& Comparison::messages(std::size_t column) const {
   return impl_->conversations[column];
 }
 
+void Comparison::SetFormat(const std::string& format) {
+  for (CompareColumn& column : impl_->columns) {
+    column.options.format = format;
+  }
+}
+
 void Comparison::Restart(const std::vector<Message>& messages) {
   impl_->conversations.assign(impl_->columns.size(), messages);
 }

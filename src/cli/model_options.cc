@@ -95,6 +95,14 @@ constexpr Setting kSettings[] = {
      [](const OpenOptions&, const GenerateOptions& generate) {
        return Text(generate.max_tokens, GenerateOptions().max_tokens);
      }},
+    {"loop-check",
+     [](auto v, Target t) {
+       t.generate.loop_check = v != "false";
+       return v == "true" || v == "false";
+     },
+     [](const OpenOptions&, const GenerateOptions& generate) {
+       return std::string(generate.loop_check ? "" : "false");
+     }},
     OfSampling<&Sampling::temperature>("temperature"),
     OfSampling<&Sampling::top_k>("top-k"),
     OfSampling<&Sampling::top_p>("top-p"),
@@ -215,6 +223,12 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
          "Think before answering, or not with --think=false; default: as the model's template says")
       ->option_text("[=true|false]")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--format", options.format,
+                 "Answer in JSON: json for any object, or the file of a JSON Schema")
+      ->option_text(" json|FILE");
+  app.add_flag_callback(
+      "--no-loop-check", [&generate] { generate.loop_check = false; },
+      "Let an answer go on that only repeats itself");
   AddOpenOptions(app, options.open);
   AddPictureOptions(app, options);
   AddSamplingOptions(app, generate.sampling);

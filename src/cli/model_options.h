@@ -23,6 +23,7 @@ struct ModelOptions {
   GenerateOptions generate;
   std::vector<std::string> logit_bias;  // ID=BIAS, as given
   std::optional<std::string> think;     // as given
+  std::string format;                   // "json" or a file, as given; see answer_format_option.h
   std::vector<std::string> images;      // to be shown before the first prompt
   std::vector<std::string> videos;
   std::string image_pixels;  // MIN:MAX, as given
@@ -30,8 +31,8 @@ struct ModelOptions {
   std::string image_tokens = "1024";  // a number, or "model"
 };
 
-/// Adds --ctx, --threads, --isa, --kv, --seed, --max-tokens, --think, --stop, and all options of
-/// pictures and of sampling. `options` must outlive the parser.
+/// Adds --ctx, --threads, --isa, --kv, --seed, --max-tokens, --think, --stop, --format,
+/// --no-loop-check, and all options of pictures and of sampling. `options` must outlive the parser.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
 
 /// For the parser's check(): an error text for a number with a minus sign, which the parser would

@@ -19,7 +19,8 @@ bool TakesModels(const CommandSheet& command) {
 }
 
 bool TakesFile(const OptionSheet& option) {
-  return option.value == "FILE" || option.value == "FOLDER" || option.value == "TEXT";
+  return option.value == "FILE" || option.value == "json|FILE" || option.value == "FOLDER" ||
+         option.value == "TEXT";
 }
 
 std::string Joined(const std::vector<std::string>& words, std::string_view separator) {

@@ -128,6 +128,12 @@ std::vector<ColumnOutcome> ConversationRun::Continue(const std::vector<Conversat
   return RunColumns(pointers, seed, on_event);
 }
 
+void ConversationRun::SetFormat(const std::string& format) {
+  for (ColumnSpec& column : columns_) {
+    column.turn.format = format;
+  }
+}
+
 std::vector<ColumnOutcome> ConversationRun::RunColumns(
     const std::vector<const Conversation*>& conversations, std::uint64_t seed,
     const ColumnCallback& on_event) {

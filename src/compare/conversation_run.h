@@ -52,6 +52,8 @@ class ConversationRun {
   /// read is kept for the next call as far as memory holds all of them together.
   std::vector<ColumnOutcome> Continue(const std::vector<Conversation>& conversations,
                                       std::uint64_t seed, const ColumnCallback& on_event);
+  /// TurnOptions::format of all columns, from the next turn on.
+  void SetFormat(const std::string& format);
   /// Forgets what Continue kept.
   void Forget() { running_.clear(); }
 

@@ -114,6 +114,11 @@ void Sampler::BanFrom(TokenId first) {
   allowed_end_ = std::min(allowed_end_, static_cast<std::size_t>(first));
 }
 
+void Sampler::Restrict(std::span<const std::uint64_t> allowed) {
+  TANDEM_CHECK(allowed.empty() || allowed.size() == block_max_.size(), "a word for each 64 rows");
+  allowed_ = allowed;
+}
+
 void Sampler::AcceptPrompt(std::span<const TokenId> ids) {
   for (const TokenId id : ids) {
     if (id >= 0 && static_cast<std::size_t>(id) < uses_.size()) {
@@ -209,6 +214,27 @@ void Sampler::Adjust() {
   for (const TokenId id : banned_) {
     logits_[static_cast<std::size_t>(id)] = -kInfinity;
   }
+  if (!allowed_.empty()) {
+    KeepAllowed();
+  }
+}
+
+/// A word of the set is a block of logits.
+void Sampler::KeepAllowed() {
+  static_assert(kBlock == 64);
+  for (std::size_t block = 0; block < block_max_.size(); ++block) {
+    const std::uint64_t word = allowed_[block];
+    if (word == ~std::uint64_t{0}) {
+      continue;
+    }
+    float* logits = logits_.data() + block * kBlock;
+    float max = -kInfinity;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      logits[i] = (word >> i & 1) != 0 ? logits[i] : -kInfinity;
+      max = std::max(max, logits[i]);
+    }
+    block_max_[block] = max;
+  }
 }
 
 /// The first of the largest logits, or -1 when all are -infinity.
@@ -231,11 +257,16 @@ TokenId Sampler::Best() const {
 }
 
 TokenId Sampler::LowestAllowed() const {
-  TokenId id = 0;
-  for (const TokenId banned : banned_) {
-    id += banned == id ? 1 : 0;
+  auto banned = banned_.begin();
+  for (std::size_t i = 0; i < allowed_end_; ++i) {
+    const auto id = static_cast<TokenId>(i);
+    banned = std::find_if(banned, banned_.end(), [id](TokenId other) { return other >= id; });
+    const bool is_banned = banned != banned_.end() && *banned == id;
+    if (!is_banned && (allowed_.empty() || (allowed_[i / kBlock] >> (i % kBlock) & 1) != 0)) {
+      return id;
+    }
   }
-  return static_cast<std::size_t>(id) < allowed_end_ ? id : 0;
+  return 0;
 }
 
 bool Sampler::RanksBefore(const Candidate& a, const Candidate& b) {

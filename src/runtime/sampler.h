@@ -26,6 +26,11 @@ class Sampler {
   /// From now on, no id from `first` on is chosen; `first` is at least 1.
   void BanFrom(TokenId first);
 
+  /// From now on only tokens whose bits are set are chosen: a word for each 64 rows, which must
+  /// stay where they are and may change between draws. Empty: all again. The filters see only what
+  /// it leaves; when nothing is left, or all of it is banned, the draw is as without logits.
+  void Restrict(std::span<const std::uint64_t> allowed);
+
   /// Tells which tokens the sequence holds, for the penalties: those of the prompt, in pieces if
   /// need be, and each token generated (Sample does not do it). Ids out of range are ignored.
   void AcceptPrompt(std::span<const TokenId> ids);
@@ -50,6 +55,7 @@ class Sampler {
 
   void Read(std::span<const float> logits);
   void Adjust();
+  void KeepAllowed();
   void Set(TokenId id, float logit);
   TokenId Best() const;
   TokenId LowestAllowed() const;
@@ -67,6 +73,7 @@ class Sampler {
   std::size_t vocabulary_;
   std::size_t allowed_end_;  // ids from here on are banned
   std::vector<TokenId> banned_;
+  std::span<const std::uint64_t> allowed_;  // empty: all
 
   // Tokens seen, for the penalties; empty without penalties.
   struct Uses {

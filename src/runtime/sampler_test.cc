@@ -1,5 +1,6 @@
 #include "runtime/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -262,6 +263,69 @@ TEST(Sampler, NothingLeftGivesTheLowestAllowedId) {
     Sampler none({.temperature = temperature}, logits.size(), all);
     EXPECT_EQ(none.Sample(logits, 0).token, 0);
   }
+}
+
+std::vector<std::uint64_t> SetOf(const std::vector<TokenId>& ids, std::size_t vocabulary) {
+  std::vector<std::uint64_t> words((vocabulary + 63) / 64);
+  for (const TokenId id : ids) {
+    words[static_cast<std::size_t>(id) / 64] |= std::uint64_t{1} << (id % 64);
+  }
+  return words;
+}
+
+TEST(Sampler, ARestrictionComesBeforeTheFilters) {
+  const std::vector<float> logits = RandomLogits(1000, 3);
+  const std::vector<TokenId> few = {1, 64, 500, 777, 999};
+  const std::vector<std::uint64_t> allowed = SetOf(few, logits.size());
+  for (const std::size_t top_k : {std::size_t{0}, std::size_t{3}, std::size_t{40}}) {
+    Sampler sampler({.temperature = 50, .top_k = top_k}, logits.size(), {});
+    sampler.Restrict(allowed);
+    std::vector<TokenId> drawn = Keys(Draws(sampler, logits));
+    EXPECT_EQ(drawn.size(), top_k == 3 ? 3U : few.size());
+    for (const TokenId id : drawn) {
+      EXPECT_NE(std::find(few.begin(), few.end(), id), few.end()) << id;
+    }
+    sampler.Restrict({});
+    EXPECT_GT(Keys(Draws(sampler, logits)).size(), few.size() - 3);
+  }
+}
+
+TEST(Sampler, ARestrictedDrawIsThatOfTheAllowedLogitsAlone) {
+  const std::vector<float> logits = RandomLogits(300, 4);
+  std::vector<TokenId> some;
+  std::vector<float> alone(logits.size(), -kInf);
+  for (TokenId id = 0; id < 300; id += 7) {
+    some.push_back(id);
+    alone[static_cast<std::size_t>(id)] = logits[static_cast<std::size_t>(id)];
+  }
+  const std::vector<std::uint64_t> allowed = SetOf(some, logits.size());
+  const SamplingOptions options{.temperature = 2,
+                                .top_k = 20,
+                                .top_p = 0.9F,
+                                .min_p = 0.01F,
+                                .repetition_penalty = 1.3F,
+                                .presence_penalty = 0.5F,
+                                .seed = 9};
+  Sampler restricted(options, logits.size(), {});
+  Sampler plain(options, logits.size(), {});
+  restricted.Restrict(allowed);
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    const TokenId token = restricted.Sample(logits, i).token;
+    EXPECT_EQ(token, plain.Sample(alone, i).token);
+    restricted.Accept(token);
+    plain.Accept(token);
+  }
+}
+
+TEST(Sampler, NothingLeftStaysWithinTheRestriction) {
+  std::vector<float> logits(200, 1.0F);
+  logits[70] = -kInf;
+  logits[71] = kNan;
+  const std::vector<std::uint64_t> allowed = SetOf({70, 71, 72}, logits.size());
+  const std::vector<TokenId> banned = {70, 72};
+  Sampler sampler({.temperature = 0}, logits.size(), banned);
+  sampler.Restrict(allowed);
+  EXPECT_EQ(sampler.Sample(logits, 0).token, 71);
 }
 
 TEST(Sampler, TinyTemperatureIsAlmostGreedy) {

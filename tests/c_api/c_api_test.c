@@ -184,6 +184,23 @@ static int32_t collect(const tandem_event* event, void* user_data) {
   return seen->stop_after != 0 && seen->answer_pieces >= seen->stop_after;
 }
 
+static void test_format(const tandem_model* model) {
+  tandem_session* session = NULL;
+  tandem_generate_options options = greedy(200);
+  char text[4096];
+  EXPECT(tandem_session_new(model, &session) == TANDEM_OK);
+  EXPECT(tandem_session_add(session, kHello) == TANDEM_OK);
+  options.format = "{\"items\":{\"multipleOf\":2}}";
+  EXPECT_ERROR(tandem_session_generate(session, &options, NULL, NULL), TANDEM_UNSUPPORTED,
+               "format: #/items: 'multipleOf' is not supported");
+  options.format = "{\"type\":\"array\",\"items\":{\"enum\":[17,23]},\"minItems\":2}";
+  EXPECT(tandem_session_generate(session, &options, NULL, NULL) == TANDEM_OK);
+  EXPECT(tandem_session_text(session, text, sizeof text, NULL) == TANDEM_OK);
+  EXPECT(text[0] == '[');
+  EXPECT(strstr(text, "17") != NULL || strstr(text, "23") != NULL);
+  tandem_session_free(session);
+}
+
 static void test_session(const tandem_model* model) {
   tandem_session* session = NULL;
   tandem_generate_options options = greedy(64);
@@ -366,6 +383,7 @@ int main(void) {
   if (qwen != NULL) {
     test_text(qwen);
     test_session(qwen);
+    test_format(qwen);
     test_threads(qwen);
     tandem_model_free(qwen);
   }

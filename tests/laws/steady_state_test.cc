@@ -2,12 +2,17 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <new>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "grammar/format.h"
+#include "grammar/matcher.h"
 #include "runtime/engine.h"
+#include "runtime/loop_detector.h"
 #include "tests/support/tiny_model.h"
 
 namespace {
@@ -104,6 +109,47 @@ TEST(SteadyState, ADecodeStepAllocatesNothing) {
     EXPECT_EQ(AllocationsOf(MakeTinyQwen({.type = type}), 50), 0U);
     EXPECT_EQ(AllocationsOf(MakeTinyPhi({.type = type}), 50), 0U);
   }
+}
+
+// Under a grammar too, once its states have been met, and while it is watched for loops.
+TEST(SteadyState, AStepUnderAGrammarAllocatesNothing) {
+  std::vector<std::string> texts;
+  std::vector<grammar::TokenTrie::Token> tokens;
+  for (int byte = 0; byte < 256; ++byte) {
+    texts.emplace_back(1, static_cast<char>(byte));
+  }
+  for (TokenId id = 0; id < 256; ++id) {
+    tokens.push_back({.bytes = texts[static_cast<std::size_t>(id)], .id = id});
+  }
+  const auto trie = std::make_shared<const grammar::TokenTrie>(std::move(tokens), 256);
+  grammar::Matcher matcher(
+      grammar::CompileFormat(R"({"type":"array","items":{"type":"object","properties":{
+          "a":{"type":"string","maxLength":5},"b":{"type":"integer","minimum":3}},
+          "additionalProperties":true}})",
+                             "format")
+          .value(),
+      trie);
+  LoopDetector loop;
+  std::vector<std::uint64_t> allowed(trie->words());
+  Sampler sampler({.temperature = 0.7F, .top_k = 20, .repetition_penalty = 1.1F}, 256, {});
+  sampler.Restrict(allowed);
+  const std::vector<float> logits(256, 1.0F);
+  const std::string text = R"([{"a": "xyz", "b": 14, "c": {"d": [1, true, "é"]}}, {"b": 3},)";
+  std::size_t before = 0;
+  for (int round = 0; round < 20; ++round) {
+    if (round == 5) {
+      before = allocations;
+    }
+    matcher.Start();
+    for (const char& c : text) {
+      matcher.AllowedTokens(allowed);
+      const TokenId token = sampler.Sample(logits, 1).token;
+      sampler.Accept(token);
+      ASSERT_TRUE(matcher.Accept({&c, 1}));
+      ASSERT_FALSE(loop.Push(token + round));
+    }
+  }
+  EXPECT_EQ(allocations - before, 0U);
 }
 
 }  // namespace

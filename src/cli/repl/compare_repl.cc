@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "cli/answer_format_option.h"
 #include "cli/command.h"
 #include "cli/numbers.h"
 
@@ -64,6 +65,11 @@ std::vector<ReplCommand> CompareRepl::Commands() {
        .help = "say whose answer was better; alone: how the votes stand",
        .run = [this](std::string_view rest) { Vote(rest); },
        .words = VoteWords(comparison_.columns().size())},
+      {.name = "/set",
+       .arguments = "format json|FILE|off",
+       .help = "answers are JSON, or fit the JSON Schema in the file",
+       .run = [this](std::string_view rest) { Set(rest); },
+       .words = {"format"}},
       {.name = "/show",
        .arguments = "",
        .help = "the conversations so far",
@@ -93,6 +99,22 @@ void CompareRepl::Ask(const std::string& message) {
   for (const ColumnResult& result : results) {
     open_question_ = open_question_ || result.error.ok();
   }
+}
+
+void CompareRepl::Set(std::string_view rest) {
+  constexpr std::string_view kFormat = "format ";
+  if (!rest.starts_with(kFormat)) {
+    PrintError("/set format json, FILE or off is what can be set");
+    return;
+  }
+  const std::string value(rest.substr(kFormat.size()));
+  const Result<std::string> format = ReadAnswerFormat(value == "off" ? "" : value);
+  if (!format.ok()) {
+    PrintError(format.status().message());
+    return;
+  }
+  comparison_.SetFormat(*format);
+  WriteNow(AnswerFormatText(*format, value) + "\n", STDOUT_FILENO);
 }
 
 void CompareRepl::Vote(std::string_view rest) {

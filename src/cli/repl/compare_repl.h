@@ -30,6 +30,7 @@ class CompareRepl {
  private:
   std::vector<ReplCommand> Commands();
   void Ask(const std::string& message);
+  void Set(std::string_view rest);
   void Vote(std::string_view rest);
   void ShowTally() const;
   void ShowMessages() const;

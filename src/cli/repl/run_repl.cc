@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "base/suggestion.h"
+#include "cli/answer_format_option.h"
 #include "cli/answer_text.h"
 #include "cli/command.h"
 #include "cli/numbers.h"
@@ -54,8 +55,8 @@ std::string MessageText(const Message& message) {
 }
 
 std::vector<std::string> SetWords() {
-  return {"parameter",    "system",  "think", "nothink", "hidethinking",
-          "showthinking", "verbose", "quiet", "history", "nohistory"};
+  return {"parameter", "system", "think",   "nothink",   "hidethinking", "showthinking",
+          "verbose",   "quiet",  "history", "nohistory", "format"};
 }
 
 bool IsSavedChat(const std::string& name) {
@@ -147,11 +148,14 @@ void RunRepl::Set(std::string_view rest) {
         "/set think, nothink         think before answering, or not\n"
         "/set hidethinking, showthinking\n"
         "/set verbose, quiet         figures after each answer, or not\n"
-        "/set history, nohistory     remember what is typed, or not");
+        "/set history, nohistory     remember what is typed, or not\n"
+        "/set format json|FILE|off   answers are JSON, or fit the JSON Schema in the file");
   } else if (word == "parameter") {
     SetParameter(value);
   } else if (word == "system") {
     SetSystem(value);
+  } else if (word == "format") {
+    SetFormat(value);
   } else if (word == "think" || word == "nothink") {
     settings.options.generate.thinking = word == "think" ? Thinking::kOn : Thinking::kOff;
     Say(Format("Thinking is {}.", word == "think" ? "on" : "off"));
@@ -203,6 +207,20 @@ void RunRepl::SetParameter(std::string_view rest) {
     }
   }
   Say(Format("{} is {}.", name, value));
+}
+
+void RunRepl::SetFormat(std::string_view rest) {
+  if (rest.empty()) {
+    PrintError("/set format needs json, the file of a JSON Schema, or off");
+    return;
+  }
+  Result<std::string> format = ReadAnswerFormat(rest == "off" ? "" : std::string(rest));
+  if (!format.ok()) {
+    PrintError(format.status().message());
+    return;
+  }
+  Say(AnswerFormatText(*format, rest));
+  run_.settings().options.generate.format = std::move(format).value();
 }
 
 void RunRepl::SetSystem(std::string_view rest) {
@@ -289,6 +307,7 @@ void RunRepl::Save(std::string_view rest) const {
       WriteSavedChat(std::string(rest), {.model = run_.settings().model,
                                          .settings = SettingsOf(options.open, options.generate),
                                          .stop = options.generate.stop,
+                                         .format = options.generate.format,
                                          .messages = run_.session().messages()});
   if (!status.ok()) {
     PrintError(status.message());
@@ -335,6 +354,7 @@ void RunRepl::LoadChat(const std::string& path) {
                            .image_tokens = settings.options.open.image_tokens};
   settings.options.generate = {};
   settings.options.generate.stop = chat->stop;
+  settings.options.generate.format = chat->format;
   Status status = OkStatus();
   for (const std::string& setting : chat->settings) {
     if (status.ok()) {

@@ -24,6 +24,7 @@ class RunRepl {
   void Ask(const std::string& message);
   void Set(std::string_view rest);
   void SetParameter(std::string_view rest);
+  void SetFormat(std::string_view rest);
   void SetSystem(std::string_view rest);
   void Show(std::string_view rest) const;
   void Load(std::string_view rest);

@@ -38,11 +38,14 @@ Status WriteSavedChat(const std::filesystem::path& path, const SavedChat& chat) 
   for (const Message& message : chat.messages) {
     messages.push_back(MessageJson(message));
   }
-  const Json object = {{"tandem_chat", kVersion},
-                       {"model", chat.model},
-                       {"settings", chat.settings},
-                       {"stop", chat.stop},
-                       {"messages", std::move(messages)}};
+  Json object = {{"tandem_chat", kVersion},
+                 {"model", chat.model},
+                 {"settings", chat.settings},
+                 {"stop", chat.stop}};
+  if (!chat.format.empty()) {
+    object["format"] = chat.format;
+  }
+  object["messages"] = std::move(messages);
   TANDEM_ASSIGN_OR_RETURN(AtomicFileWriter writer, AtomicFileWriter::Create(path));
   TANDEM_RETURN_IF_ERROR(
       writer.Write(object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
@@ -69,6 +72,12 @@ Result<SavedChat> ReadSavedChat(const std::filesystem::path& path) {
   chat.model = object["model"].get<std::string>();
   TANDEM_ASSIGN_OR_RETURN(chat.settings, ReadTexts(object, "settings", where));
   TANDEM_ASSIGN_OR_RETURN(chat.stop, ReadTexts(object, "stop", where));
+  if (const auto format = object.find("format"); format != object.end()) {
+    if (!format->is_string()) {
+      return Status(StatusCode::kInvalidArgument, Format("{}: \"format\" must be a string", where));
+    }
+    chat.format = format->get<std::string>();
+  }
   if (!object.contains("messages")) {
     return Status(StatusCode::kInvalidArgument, Format("{}: \"messages\" is missing", where));
   }
