@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "base/suggestion.h"
+#include "io/file.h"
 
 namespace tandem {
 namespace {
@@ -94,6 +95,10 @@ constexpr Setting kSettings[] = {
     {"max-tokens", [](auto v, Target t) { return ParseNumber(v, t.generate.max_tokens); },
      [](const OpenOptions&, const GenerateOptions& generate) {
        return Text(generate.max_tokens, GenerateOptions().max_tokens);
+     }},
+    {"think-budget", [](auto v, Target t) { return ParseNumber(v, t.generate.think_budget); },
+     [](const OpenOptions&, const GenerateOptions& generate) {
+       return Text(generate.think_budget);
      }},
     OfSampling<&Sampling::temperature>("temperature"),
     OfSampling<&Sampling::top_k>("top-k"),
@@ -215,6 +220,13 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
          "Think before answering, or not with --think=false; default: as the model's template says")
       ->option_text("[=true|false]")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--think-budget", generate.think_budget,
+                 "End thinking after so many tokens and answer; 0: no thinking; default: no limit")
+      ->option_text(" N")
+      ->check(&RefuseNegative);
+  app.add_option("--tools", options.tools_path,
+                 "JSON file with definitions of tools that the model may call")
+      ->option_text(" FILE");
   AddOpenOptions(app, options.open);
   AddPictureOptions(app, options);
   AddSamplingOptions(app, generate.sampling);
@@ -256,6 +268,15 @@ Status FinishModelOptions(ModelOptions& options) {
                    Printable(options.image_tokens))};
   }
   return OkStatus();
+}
+
+Result<std::string> ReadToolsFile(const std::string& path) {
+  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  Result<std::string> tools = ParseTools(text);
+  if (!tools.ok()) {
+    return Status(tools.status().code(), Format("{}: {}", path, tools.status().message()));
+  }
+  return tools;
 }
 
 std::vector<std::string> SettingsOf(const OpenOptions& open, const GenerateOptions& generate) {

@@ -38,11 +38,14 @@ Status WriteSavedChat(const std::filesystem::path& path, const SavedChat& chat) 
   for (const Message& message : chat.messages) {
     messages.push_back(MessageJson(message));
   }
-  const Json object = {{"tandem_chat", kVersion},
-                       {"model", chat.model},
-                       {"settings", chat.settings},
-                       {"stop", chat.stop},
-                       {"messages", std::move(messages)}};
+  Json object = {{"tandem_chat", kVersion},
+                 {"model", chat.model},
+                 {"settings", chat.settings},
+                 {"stop", chat.stop}};
+  if (!chat.tools.empty()) {
+    TANDEM_ASSIGN_OR_RETURN(object["tools"], ParseJson(chat.tools, "tools"));
+  }
+  object["messages"] = std::move(messages);
   TANDEM_ASSIGN_OR_RETURN(AtomicFileWriter writer, AtomicFileWriter::Create(path));
   TANDEM_RETURN_IF_ERROR(
       writer.Write(object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
@@ -69,6 +72,13 @@ Result<SavedChat> ReadSavedChat(const std::filesystem::path& path) {
   chat.model = object["model"].get<std::string>();
   TANDEM_ASSIGN_OR_RETURN(chat.settings, ReadTexts(object, "settings", where));
   TANDEM_ASSIGN_OR_RETURN(chat.stop, ReadTexts(object, "stop", where));
+  if (object.contains("tools")) {
+    Result<std::string> tools = ParseTools(object.dump());
+    if (!tools.ok()) {
+      return Status(tools.status().code(), Format("{}: {}", where, tools.status().message()));
+    }
+    chat.tools = std::move(tools).value();
+  }
   if (!object.contains("messages")) {
     return Status(StatusCode::kInvalidArgument, Format("{}: \"messages\" is missing", where));
   }
