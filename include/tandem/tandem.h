@@ -153,19 +153,41 @@ struct ContentPart {
   std::string value = "";
 };
 
+/// A call of a tool that a model makes.
+struct ToolCall {
+  std::string id = "";    // "call_1", counted through the conversation
+  std::string name = "";  // of the tool; empty when the answer ended before it
+  /// Text of a JSON object, values in the types of the tool's schema. Of a call that is not
+  /// complete those that could be read whole.
+  std::string arguments = "{}";
+  bool complete = true;  // false: cut off, or not well-formed; `raw` has what was written
+  std::string raw = "";  // as the model wrote it
+};
+
 struct Message {
-  std::string role;  // "system", "user", "assistant", "tool"
+  std::string role;  // "system", "user", "assistant", "tool" (a result)
   std::string content;
   std::string reasoning;  // of an assistant message
   /// When not empty, what is said instead of `content`, in this order.
   std::vector<ContentPart> parts = {};
+  std::vector<ToolCall> tool_calls = {};  // of an assistant message
+  std::string tool_call_id = "";          // of a tool message: which call it is the result of
+  std::string name = "";                  // of a tool message: of the tool
 };
 
 /// Conversations in JSON: an array of {"role", "content"} objects, or {"messages": [...]}. Content
 /// is a string, or a list of parts {"type": "text", "text": ..}, {"type": "image", "image": ..},
-/// {"type": "video", "video": ..}, or {"type": "image_url", "image_url": {"url": ..}}. Errors name
-/// index and field.
+/// {"type": "video", "video": ..}, or {"type": "image_url", "image_url": {"url": ..}}. Calls of
+/// tools stand under "tool_calls" as {"id", "function": {"name", "arguments"}}, the arguments as an
+/// object or as a string that holds one; a result is a message of the role tool, with
+/// "tool_call_id". Errors name index and field.
 TANDEM_API Result<std::vector<Message>> ParseMessages(std::string_view json);
+
+/// Definitions of tools in JSON, for GenerateOptions::tools: a list, or the "tools" of an object,
+/// of
+/// {"type": "function", "function": {"name", "description", "parameters"}} or of the inner objects
+/// alone. Empty when there are none. Errors name index and field.
+TANDEM_API Result<std::string> ParseTools(std::string_view json);
 
 /// What is set replaces the recommended value of the model and its thinking mode.
 struct Sampling {
@@ -195,6 +217,12 @@ struct GenerateOptions {
   /// Ends an answer, or its thinking, that repeats one passage without end: at least four times and
   /// for at least 1,024 tokens.
   bool loop_check = true;
+  /// Definitions of the tools that may be called, as ParseTools takes them; the chat template tells
+  /// the model of them. Empty: none, and what looks like a call is text.
+  std::string tools = "";
+  /// After so many tokens of thinking the model is made to write that its time is up, and answers.
+  /// 0: no thinking. Unset: as long as it likes.
+  std::optional<std::size_t> think_budget = {};
 };
 
 /// Something happened while an answer is made.
@@ -203,14 +231,18 @@ struct Event {
     /// done of total prompt tokens are read; or, with a text such as "looking at cat.png", done of
     /// total layers of a picture's way.
     kPrefill,
-    kReasoning,  // a piece of reasoning text
-    kAnswer,     // a piece of the answer
-    kNote,       // something the user should see, e.g. that a long conversation is read anew
+    kReasoning,      // a piece of reasoning text
+    kAnswer,         // a piece of the answer
+    kNote,           // something the user should see, e.g. that a long conversation is read anew
+    kToolCall,       // a call begins; `text` is the tool's name
+    kToolArguments,  // a piece of the JSON text of its arguments
+    kToolCallEnd,    // the call is whole, or was cut off: `call`
   };
   Kind kind = Kind::kAnswer;
   std::string_view text;  // whole UTF-8 characters; valid during the call
   std::size_t done = 0;
   std::size_t total = 0;
+  const ToolCall* call = nullptr;  // valid during the call
 };
 
 /// Called on the generating thread; false stops the answer, as cancelling does.
@@ -221,7 +253,8 @@ enum class Finish {
   kLength,   // max_tokens
   kContext,  // the conversation is as long as the context
   kCancelled,
-  kLoop,  // it repeated itself without end (GenerateOptions::loop_check)
+  kLoop,       // it repeated itself without end (GenerateOptions::loop_check)
+  kToolCalls,  // the model ended its turn with calls of tools
 };
 
 /// Counts and times of one answer; times are of this model's own steps.
@@ -243,7 +276,9 @@ struct Answer {
   std::string text;
   std::string reasoning;
   Finish finish = Finish::kStop;
-  bool thinking = false;  // the effective state
+  bool thinking = false;                  // the effective state
+  bool thinking_cut = false;              // GenerateOptions::think_budget ended it
+  std::vector<ToolCall> tool_calls = {};  // in order
   std::uint64_t seed = 0;
   /// The effective settings, all set.
   Sampling sampling;

@@ -73,6 +73,9 @@ typedef struct tandem_open_options {
   uint64_t image_min_pixels, image_max_pixels; /* both 0: what the vision file says */
   uint64_t video_min_pixels, video_max_pixels;
   uint64_t image_tokens; /* at most so many for each picture; 0: no such limit */
+  /* 1: fetch pictures and clips from http and https addresses; from addresses that are not public
+   * only when the second is 1 too */
+  int32_t allow_url, allow_private_url;
 } tandem_open_options;
 
 /* Fills in the defaults of the first `size` bytes; call it with sizeof(tandem_open_options). */
@@ -120,7 +123,11 @@ enum {
   TANDEM_EVENT_PREFILL = 0,   /* done of total prompt tokens are read */
   TANDEM_EVENT_REASONING = 1, /* a piece of reasoning text */
   TANDEM_EVENT_ANSWER = 2,    /* a piece of the answer */
-  TANDEM_EVENT_NOTE = 3       /* something the user should see */
+  TANDEM_EVENT_NOTE = 3,      /* something the user should see */
+  /* With tools alone: */
+  TANDEM_EVENT_TOOL_CALL = 4,      /* a call begins; text is the tool's name */
+  TANDEM_EVENT_TOOL_ARGUMENTS = 5, /* a piece of the JSON text of its arguments */
+  TANDEM_EVENT_TOOL_CALL_END = 6   /* text is the call, as in "tool_calls" of an answer */
 };
 
 /* Valid during the call that it is handed to. */
@@ -164,6 +171,10 @@ typedef struct tandem_generate_options {
   size_t stop_count;
   const char* format;    /* NULL: anything; "json", or the text of a JSON Schema */
   int32_t no_loop_check; /* 1: an answer may repeat itself without end */
+  /* Definitions of tools: a JSON list, or an object with "tools". NULL: those that came with the
+   * session's messages, if any did. */
+  const char* tools;
+  int64_t think_budget; /* tokens of thinking, then it is closed; 0: none; negative: no limit */
 } tandem_generate_options;
 
 TANDEM_EXPORT void tandem_generate_options_init(tandem_generate_options* options, size_t size);
@@ -171,7 +182,8 @@ TANDEM_EXPORT void tandem_generate_options_init(tandem_generate_options* options
 TANDEM_EXPORT int32_t tandem_session_new(const tandem_model* model, tandem_session** session);
 TANDEM_EXPORT void tandem_session_free(tandem_session* session);
 /* Adds the messages of a JSON array (or object with "messages") to the conversation. Pictures and
- * clips are parts of a message's content. An error adds none. */
+ * clips are parts of a message's content. "tools" of an object are the session's from then on. An
+ * error adds none. */
 TANDEM_EXPORT int32_t tandem_session_add(tandem_session* session, const char* messages_json);
 /* Takes the last message back. TANDEM_INVALID_ARGUMENT when there is none. */
 TANDEM_EXPORT int32_t tandem_session_remove_last(tandem_session* session);

@@ -64,15 +64,45 @@ std::string_view FinishName(Finish finish) {
       return "cancelled";
     case Finish::kLoop:
       return "loop";
+    case Finish::kToolCalls:
+      return "tool_calls";
   }
   return "unknown";
 }
+
+Json ToolCallJson(const ToolCall& call) {
+  const Result<Json> arguments = ParseJson(call.arguments, "arguments");
+  Json object = {
+      {"id", call.id},
+      {"type", "function"},
+      {"function",
+       {{"name", call.name}, {"arguments", arguments.ok() ? *arguments : Json::object()}}}};
+  if (!call.complete) {
+    object["complete"] = false;
+    object["raw"] = call.raw;
+  }
+  return object;
+}
+
+namespace {
+
+Json ToolCallsJson(const std::vector<ToolCall>& calls) {
+  Json list = Json::array();
+  for (const ToolCall& call : calls) {
+    list.push_back(ToolCallJson(call));
+  }
+  return list;
+}
+
+}  // namespace
 
 Json AnswerJson(const std::string& model, const Answer& answer) {
   return {{"model", model},
           {"answer", answer.text},
           {"reasoning", answer.reasoning},
           {"thinking", answer.thinking},
+          {"thinking_cut", answer.thinking_cut},
+          {"tool_calls", ToolCallsJson(answer.tool_calls)},
           {"finish", FinishName(answer.finish)},
           {"seed", answer.seed},
           {"sampling", SamplingJson(answer.sampling)},
@@ -110,6 +140,15 @@ Json MessageJson(const Message& message) {
   }
   if (!message.reasoning.empty()) {
     object["reasoning_content"] = message.reasoning;
+  }
+  if (!message.tool_calls.empty()) {
+    object["tool_calls"] = ToolCallsJson(message.tool_calls);
+  }
+  if (!message.tool_call_id.empty()) {
+    object["tool_call_id"] = message.tool_call_id;
+  }
+  if (!message.name.empty()) {
+    object["name"] = message.name;
   }
   return object;
 }

@@ -7,6 +7,7 @@
 
 #include "tandem/tandem.h"
 
+#include "api/answer_json.h"
 #include "tests/support/shared_data.h"
 
 namespace tandem {
@@ -133,6 +134,84 @@ TEST(Comparison, NeedsTwoColumns) {
   const Result<Comparison> one = Comparison::Open({CompareColumn{}});
   ASSERT_FALSE(one.ok());
   EXPECT_EQ(one.status().message(), "a comparison needs at least two models");
+}
+
+TEST(ParseMessages, ReadsCallsAndResultsAndWritesTheSame) {
+  const std::string text =
+      R"([{"role":"user","content":"Weather?"},{"role":"assistant","content":"","tool_calls":[)"
+      R"({"id":"call_1","type":"function","function":{"name":"f","arguments":{"a":[1,"x"]}}},)"
+      R"({"id":"call_2","type":"function","function":{"name":"g","arguments":{}},"complete":false,)"
+      R"("raw":"<function=g"}]},{"role":"tool","content":"3 C","tool_call_id":"call_1","name":"f"}])";
+  const std::vector<Message> messages = ParseMessages(text).value();
+  ASSERT_EQ(messages.size(), 3U);
+  ASSERT_EQ(messages[1].tool_calls.size(), 2U);
+  EXPECT_EQ(messages[1].tool_calls[0].arguments, R"({"a": [1, "x"]})");
+  EXPECT_FALSE(messages[1].tool_calls[1].complete);
+  EXPECT_EQ(messages[2].tool_call_id, "call_1");
+  Json written = Json::array();
+  for (const Message& message : messages) {
+    written.push_back(MessageJson(message));
+  }
+  EXPECT_EQ(written.dump(), text);
+}
+
+TEST(ParseMessages, TakesNullContentBesideCallsAlone) {
+  const auto error = [](const std::string& json) {
+    const auto parsed = ParseMessages(json);
+    return parsed.ok() ? "" : parsed.status().message();
+  };
+  EXPECT_EQ(error(R"([{"role":"assistant","content":null,"tool_calls":[{"name":"f"}]}])"), "");
+  EXPECT_EQ(error(R"([{"role":"assistant","content":null}])"),
+            "messages: message 0: \"content\" must be a string or a list");
+  EXPECT_EQ(error(R"([{"role":"assistant","content":"","tool_calls":[{"name":""}]}])"),
+            "messages: message 0: \"tool_calls\"[0]: \"name\" must be a string, not empty");
+  EXPECT_EQ(
+      error(R"([{"role":"assistant","content":"","tool_calls":[{"name":"f","arguments":[]}]}])"),
+      "messages: message 0: \"tool_calls\"[0]: \"arguments\" must be an object, or a string "
+      "that holds one");
+}
+
+TEST(ParseTools, ReadsBothFormsAndNamesWhatIsWrong) {
+  EXPECT_EQ(ParseTools(R"([{"name":"f"}])").value(), R"([{"name": "f"}])");
+  EXPECT_EQ(ParseTools(R"({"tools":[{"name":"f"}]})").value(), R"([{"name": "f"}])");
+  EXPECT_EQ(ParseTools("[]").value(), "");
+  EXPECT_EQ(ParseTools("[1]").status().message(), "tools: tool 0: must be an object");
+}
+
+// A broken call has no place in the template: it goes back to the model as it was written.
+TEST(Session, ABrokenCallStaysInTheContent) {
+  const Model model = Model::Open(Phi(), {}).value();
+  const std::string broken = "<function=g";
+  Message answer{.role = "assistant", .content = "Hm ", .reasoning = ""};
+  answer.tool_calls.push_back(
+      {.id = "call_1", .name = "g", .arguments = "{}", .complete = false, .raw = broken});
+  Session session(model);
+  session.Add(User("Hi"));
+  session.Add(answer);
+  session.Add(User("Go on"));
+  Session written(model);
+  written.Add(User("Hi"));
+  written.Add({.role = "assistant", .content = "Hm " + broken, .reasoning = ""});
+  written.Add(User("Go on"));
+  const Answer first = session.Generate(Greedy(3), nullptr).value();
+  EXPECT_EQ(first.figures.prompt_tokens,
+            written.Generate(Greedy(3), nullptr).value().figures.prompt_tokens);
+}
+
+TEST(Session, DefinitionsAreCheckedAndReachTheModel) {
+  const Model model = Model::Open(Phi(), {}).value();
+  Session session(model);
+  session.Add(User("Hi"));
+  GenerateOptions options = Greedy(3);
+  options.tools = "[1]";
+  EXPECT_EQ(session.Generate(options, nullptr).status().message(),
+            "tools: tool 0: must be an object");
+  options.tools = R"([{"name": "get_weather"}])";
+  const Answer told = session.Generate(options, nullptr).value();
+  EXPECT_GT(session.ReadAhead().value(), 0U);
+  session.Add(User("Bye"));
+  const Answer second = session.Generate(options, nullptr).value();
+  EXPECT_GE(second.figures.reused_tokens, told.figures.prompt_tokens);  // read ahead with the tools
 }
 
 }  // namespace

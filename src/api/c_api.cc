@@ -24,6 +24,7 @@ struct tandem_session {
   std::string model_name;
   std::atomic<bool> cancelled{false};
   std::optional<tandem::Answer> answer;
+  std::string tools;  // that came with messages
 };
 
 struct tandem_comparison {
@@ -110,13 +111,26 @@ std::int32_t FillJson(const Json& value, char* buffer, std::size_t capacity, std
                   needed);
 }
 
+// The definitions in an object that holds messages; nothing when it has no "tools".
+Result<std::optional<std::string>> ToolsBeside(std::string_view messages_json) {
+  TANDEM_ASSIGN_OR_RETURN(const Json parsed, ParseJson(messages_json, "messages"));
+  if (!parsed.is_object() || !parsed.contains("tools")) {
+    return std::optional<std::string>();
+  }
+  TANDEM_ASSIGN_OR_RETURN(std::string tools, ParseTools(messages_json));
+  return std::optional(std::move(tools));
+}
+
 // Hands an event to the caller's function; true to go on.
 bool Deliver(tandem_event_callback callback, void* user_data, std::size_t column,
              const Event& event) {
   if (callback == nullptr) {
     return true;
   }
-  const std::string text(event.text);
+  const std::string text =
+      event.call == nullptr
+          ? std::string(event.text)
+          : ToolCallJson(*event.call).dump(-1, ' ', false, Json::error_handler_t::replace);
   tandem_event out{};
   out.size = sizeof out;
   out.text = text.c_str();
@@ -136,6 +150,15 @@ bool Deliver(tandem_event_callback callback, void* user_data, std::size_t column
       break;
     case Event::Kind::kNote:
       out.kind = TANDEM_EVENT_NOTE;
+      break;
+    case Event::Kind::kToolCall:
+      out.kind = TANDEM_EVENT_TOOL_CALL;
+      break;
+    case Event::Kind::kToolArguments:
+      out.kind = TANDEM_EVENT_TOOL_ARGUMENTS;
+      break;
+    case Event::Kind::kToolCallEnd:
+      out.kind = TANDEM_EVENT_TOOL_CALL_END;
       break;
   }
   return callback(&out, user_data) == 0;
@@ -284,7 +307,8 @@ int32_t tandem_session_new(const tandem_model* model, tandem_session** session) 
   return Guard([&]() -> int32_t {
     *session = new tandem_session{.session = tandem::Session(model->model),
                                   .model_name = model->model.facts().name,
-                                  .answer = {}};
+                                  .answer = {},
+                                  .tools = {}};
     return TANDEM_OK;
   });
 }
@@ -304,6 +328,13 @@ int32_t tandem_session_add(tandem_session* session, const char* messages_json) {
     auto messages = tandem::ParseMessages(messages_json);
     if (!messages.ok()) {
       return Fail(messages.status());
+    }
+    auto tools = tandem::ToolsBeside(messages_json);
+    if (!tools.ok()) {
+      return Fail(tools.status());
+    }
+    if (tools->has_value()) {
+      session->tools = std::move(**tools);
     }
     for (tandem::Message& message : *messages) {
       session->session.Add(std::move(message));
@@ -330,6 +361,7 @@ void tandem_session_clear(tandem_session* session) {
     (void)Guard([&]() -> int32_t {
       session->session.Clear();
       session->answer.reset();
+      session->tools.clear();
       return TANDEM_OK;
     });
   }
@@ -347,6 +379,9 @@ int32_t tandem_session_generate(tandem_session* session, const tandem_generate_o
     }
     session->cancelled = false;
     read->cancel = &session->cancelled;
+    if (read->tools.empty()) {
+      read->tools = session->tools;
+    }
     auto answer = session->session.Generate(*read, [&](const tandem::Event& event) {
       return tandem::Deliver(callback, user_data, 0, event);
     });

@@ -62,6 +62,8 @@ Result<OpenOptions> ReadOpenOptions(const tandem_open_options* given) {
   TANDEM_ASSIGN_OR_RETURN(options.video_pixels,
                           ReadPixels(own.video_min_pixels, own.video_max_pixels, "video"));
   options.image_tokens = own.image_tokens;
+  options.allow_url = own.allow_url != 0;
+  options.allow_private_url = own.allow_private_url != 0;
   return options;
 }
 
@@ -117,6 +119,12 @@ Result<GenerateOptions> ReadGenerateOptions(const tandem_generate_options* given
   options.max_tokens = own.max_tokens;
   options.format = own.format == nullptr ? "" : own.format;
   options.loop_check = own.no_loop_check == 0;
+  if (own.think_budget >= 0) {
+    options.think_budget = static_cast<std::size_t>(own.think_budget);
+  }
+  if (own.tools != nullptr) {
+    TANDEM_ASSIGN_OR_RETURN(options.tools, ParseTools(own.tools));
+  }
   return options;
 }
 
@@ -154,5 +162,6 @@ void tandem_generate_options_init(tandem_generate_options* options, size_t size)
   defaults.presence_penalty = tandem::kUnset;
   defaults.frequency_penalty = tandem::kUnset;
   defaults.max_tokens = tandem::GenerateOptions{}.max_tokens;
+  defaults.think_budget = -1;
   tandem::Init(options, size, defaults);
 }

@@ -65,7 +65,7 @@ namespace {
 
 ColumnCallback Delivery(const CompareCallback& on_event) {
   return [&on_event](std::size_t column, const TurnEvent& event) {
-    return !on_event || on_event(column, ToEvent(event));
+    return !on_event || Tell(event, [&](const Event& told) { return on_event(column, told); });
   };
 }
 
@@ -87,9 +87,7 @@ std::vector<ColumnResult> Comparison::Continue(const Message& message, std::uint
       impl_->Results(impl_->run->Continue(conversations, seed, Delivery(on_event)));
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i].error.ok()) {
-      const Answer& answer = results[i].answer;
-      impl_->conversations[i].push_back(
-          {.role = "assistant", .content = answer.text, .reasoning = answer.reasoning});
+      impl_->conversations[i].push_back(ToMessage(results[i].answer));
     } else {
       impl_->conversations[i].pop_back();
     }

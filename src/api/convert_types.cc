@@ -1,5 +1,6 @@
 #include "api/convert_types.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/answer_json.h"
@@ -20,8 +21,11 @@ Finish ToFinish(const TurnResult& result) {
     case FinishReason::kCancelled:
       return Finish::kCancelled;
     default:
-      return Finish::kStop;
+      break;
   }
+  const bool calls = std::any_of(result.calls.begin(), result.calls.end(),
+                                 [](const ParsedCall& call) { return call.complete; });
+  return calls && !result.stopped_by_string ? Finish::kToolCalls : Finish::kStop;
 }
 
 // Tokens per second; 0 when there is nothing to divide.
@@ -117,10 +121,24 @@ TurnOptions ToTurnOptions(const GenerateOptions& options) {
           .stop = options.stop,
           .format = options.format,
           .loop_check = options.loop_check,
+          .tools = options.tools,
+          .think_budget = options.think_budget,
           .cancel = options.cancel};
 }
 
-Event ToEvent(const TurnEvent& event) {
+ToolCall ToToolCall(const ParsedCall& call) {
+  return {.id = call.id,
+          .name = call.name,
+          .arguments = call.arguments,
+          .complete = call.complete,
+          .raw = call.raw};
+}
+
+bool Tell(const TurnEvent& event, const EventCallback& on_event) {
+  if (!on_event) {
+    return true;
+  }
+  const ToolCall call = event.call == nullptr ? ToolCall() : ToToolCall(*event.call);
   Event out{
       .kind = Event::Kind::kAnswer, .text = event.text, .done = event.done, .total = event.total};
   switch (event.kind) {
@@ -135,14 +153,28 @@ Event ToEvent(const TurnEvent& event) {
     case TurnEvent::Kind::kNote:
       out.kind = Event::Kind::kNote;
       break;
+    case TurnEvent::Kind::kCallBegins:
+      out.kind = Event::Kind::kToolCall;
+      break;
+    case TurnEvent::Kind::kArguments:
+      out.kind = Event::Kind::kToolArguments;
+      break;
+    case TurnEvent::Kind::kCallEnds:
+      out.kind = Event::Kind::kToolCallEnd;
+      out.call = &call;
+      break;
   }
-  return out;
+  return on_event(out);
 }
 
 Answer ToAnswer(TurnResult result, std::uint64_t memory_bytes) {
   Answer answer;
   answer.finish = ToFinish(result);
   answer.thinking = result.thinking;
+  answer.thinking_cut = result.thinking_cut;
+  for (const ParsedCall& call : result.calls) {
+    answer.tool_calls.push_back(ToToolCall(call));
+  }
   answer.seed = result.sampling.seed;
   answer.sampling = ToSampling(result.sampling);
   answer.figures = ToFigures(result, memory_bytes);
@@ -181,9 +213,23 @@ ModelFacts ToFacts(const OpenedModel& opened) {
 Conversation ToConversation(const std::vector<Message>& messages) {
   Conversation conversation;
   for (const Message& message : messages) {
-    conversation.messages.push_back(MessageJson(message));
+    // A broken call has no place in a template: it stays in the content, as it was written.
+    Message shown = message;
+    for (const ToolCall& call : message.tool_calls) {
+      shown.content += call.complete ? "" : call.raw;
+    }
+    std::erase_if(shown.tool_calls, [](const ToolCall& call) { return !call.complete; });
+    conversation.messages.push_back(MessageJson(shown));
   }
   return conversation;
+}
+
+Message ToMessage(const Answer& answer) {
+  return {.role = "assistant",
+          .content = answer.text,
+          .reasoning = answer.reasoning,
+          .parts = {},
+          .tool_calls = answer.tool_calls};
 }
 
 }  // namespace tandem

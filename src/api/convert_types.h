@@ -13,9 +13,12 @@ namespace tandem {
 OpenSettings ToSettings(const OpenOptions& options);
 TurnOptions ToTurnOptions(const GenerateOptions& options);
 ThinkMode ToThinkMode(Thinking thinking);
-Event ToEvent(const TurnEvent& event);
+/// Hands an event to the caller's function, which may be empty; true to go on.
+bool Tell(const TurnEvent& event, const EventCallback& on_event);
 Answer ToAnswer(TurnResult result, std::uint64_t memory_bytes);
 ModelFacts ToFacts(const OpenedModel& opened);
 Conversation ToConversation(const std::vector<Message>& messages);
+/// The answer as a message of the conversation.
+Message ToMessage(const Answer& answer);
 
 }  // namespace tandem

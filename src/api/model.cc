@@ -4,6 +4,7 @@
 #include "api/model_impl.h"
 #include "base/format.h"
 #include "chat/media.h"
+#include "chat/tool_definitions.h"
 #include "plan/memory.h"
 #include "store/builtin.h"
 
@@ -82,7 +83,52 @@ Result<std::vector<ContentPart>> ToParts(const Json& content, std::size_t index)
   return parts;
 }
 
+// What ParseConversation has checked to be a list of objects.
+Result<std::vector<ToolCall>> ToToolCalls(const Json& message, std::size_t index) {
+  std::vector<ToolCall> calls;
+  const auto list = message.find("tool_calls");
+  if (list == message.end() || list->is_null()) {
+    return calls;
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const Json& item = (*list)[i];
+    const bool wrapped = item.contains("function") && item["function"].is_object();
+    const Json& function = wrapped ? item["function"] : item;
+    ToolCall& call = calls.emplace_back();
+    const bool complete = !item.contains("complete") || item["complete"] != false;
+    if (!function.contains("name") || !function["name"].is_string() ||
+        (complete && function["name"].get_ref<const std::string&>().empty())) {
+      return Status(StatusCode::kInvalidArgument,
+                    Format("messages: message {}: \"tool_calls\"[{}]: \"name\" must be a string, "
+                           "not empty",
+                           index, i));
+    }
+    if (function.contains("arguments") && !function["arguments"].is_object()) {
+      return Status(StatusCode::kInvalidArgument,
+                    Format("messages: message {}: \"tool_calls\"[{}]: \"arguments\" must be an "
+                           "object, or a string that holds one",
+                           index, i));
+    }
+    call.name = function["name"].get<std::string>();
+    call.complete = complete;
+    if (function.contains("arguments")) {
+      call.arguments = DumpAsPython(function["arguments"]);
+    }
+    for (const auto& [field, text] : {std::pair("id", &call.id), std::pair("raw", &call.raw)}) {
+      if (item.contains(field) && item[field].is_string()) {
+        *text = item[field].get<std::string>();
+      }
+    }
+  }
+  return calls;
+}
+
 }  // namespace
+
+Result<std::string> ParseTools(std::string_view json) {
+  TANDEM_ASSIGN_OR_RETURN(const Json tools, ParseToolDefinitions(json, "tools"));
+  return tools.is_null() ? std::string() : DumpAsPython(tools);
+}
 
 Result<std::vector<Message>> ParseMessages(std::string_view json) {
   TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ParseConversation(json, "messages"));
@@ -90,20 +136,25 @@ Result<std::vector<Message>> ParseMessages(std::string_view json) {
   std::vector<Message> messages;
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
     const Json& item = conversation.messages[i];
-    if (!item.contains("content") ||
-        (!item["content"].is_string() && !item["content"].is_array())) {
+    Message& message = messages.emplace_back();
+    message.role = item["role"].get<std::string>();
+    TANDEM_ASSIGN_OR_RETURN(message.tool_calls, ToToolCalls(item, i));
+    // Beside calls there may be no content.
+    const bool content = item.contains("content") && !item["content"].is_null();
+    if (content && item["content"].is_array()) {
+      TANDEM_ASSIGN_OR_RETURN(message.parts, ToParts(item["content"], i));
+    } else if (content) {
+      message.content = item["content"].get<std::string>();
+    } else if (message.tool_calls.empty()) {
       return Status(StatusCode::kInvalidArgument,
                     Format("messages: message {}: \"content\" must be a string or a list", i));
     }
-    Message& message = messages.emplace_back();
-    message.role = item["role"].get<std::string>();
-    if (item["content"].is_string()) {
-      message.content = item["content"].get<std::string>();
-    } else {
-      TANDEM_ASSIGN_OR_RETURN(message.parts, ToParts(item["content"], i));
-    }
-    if (item.contains("reasoning_content") && item["reasoning_content"].is_string()) {
-      message.reasoning = item["reasoning_content"].get<std::string>();
+    for (const auto& [field, text] :
+         {std::pair("reasoning_content", &message.reasoning),
+          std::pair("tool_call_id", &message.tool_call_id), std::pair("name", &message.name)}) {
+      if (item.contains(field) && item[field].is_string()) {
+        *text = item[field].get<std::string>();
+      }
     }
   }
   return messages;

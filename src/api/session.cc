@@ -27,8 +27,8 @@ struct Session::Impl {
   std::shared_ptr<Model::Impl> model;
   ChatSession chat;
   std::vector<Message> messages;
-  Thinking thinking = Thinking::kDefault;  // of the last answer
-  std::size_t read_ahead = 0;              // tokens, since the last answer
+  GenerateOptions options;     // of the last answer
+  std::size_t read_ahead = 0;  // tokens, since the last answer
 };
 
 Session::Session(const Model& model) {
@@ -72,7 +72,8 @@ Result<std::size_t> Session::ReadAhead(const std::atomic<bool>* cancel) {
     return std::size_t{0};
   }
   GenerateOptions options;
-  options.thinking = impl_->thinking;
+  options.thinking = impl_->options.thinking;
+  options.tools = impl_->options.tools;
   options.cancel = cancel;
   {
     const std::lock_guard lock(model.step_mutex);
@@ -105,9 +106,7 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
   Model::Impl& model = *impl_->model;
   TurnOptions turn = ToTurnOptions(options);
   turn.seed = std::random_device()();
-  const auto deliver = [&on_event](const TurnEvent& event) {
-    return !on_event || on_event(ToEvent(event));
-  };
+  const auto deliver = [&on_event](const TurnEvent& event) { return Tell(event, on_event); };
   {
     const std::lock_guard lock(model.step_mutex);
     TANDEM_RETURN_IF_ERROR(impl_->chat.Start(ToConversation(impl_->messages), turn, deliver));
@@ -119,9 +118,8 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
                                model.engine->memory_bytes() + 2 * model.facts.state_bytes;
   Answer answer = ToAnswer(std::move(result), memory);
   answer.figures.read_ahead_tokens = std::exchange(impl_->read_ahead, 0);
-  impl_->thinking = options.thinking;
-  impl_->messages.push_back(
-      {.role = "assistant", .content = answer.text, .reasoning = answer.reasoning});
+  impl_->options = options;
+  impl_->messages.push_back(ToMessage(answer));
   return answer;
 }
 

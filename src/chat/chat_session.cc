@@ -7,6 +7,26 @@
 #include "chat/media.h"
 
 namespace tandem {
+namespace {
+
+// Qwen's documented way to end thinking early; Phi-4-mini-reasoning has the same tags.
+constexpr std::string_view kLastThought =
+    "\n\nConsidering the limited time by the user, I have to give the solution based on the "
+    "thinking "
+    "directly now.\n</think>\n\n";
+constexpr std::string_view kThinkEnd = "\n</think>\n\n";
+
+// Calls in the conversation so far, for the number of the next.
+std::size_t CountCalls(const Json& messages) {
+  std::size_t count = 0;
+  for (const Json& message : messages) {
+    const auto calls = message.find("tool_calls");  // none in what is not an object
+    count += calls != message.end() && calls->is_array() ? calls->size() : 0;
+  }
+  return count;
+}
+
+}  // namespace
 
 Status ChatSession::Start(const Conversation& conversation, const TurnOptions& options,
                           Callback on_event) {
@@ -17,8 +37,12 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   options_ = options;
   on_event_ = std::move(on_event);
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
+  SettleThinkBudget(*chat_template);
   const PromptOptions prompt_options = OptionsOfPrompt();
-  TANDEM_ASSIGN_OR_RETURN(prompt_, MakePrompt(conversation, *chat_template, prompt_options));
+  Conversation with_tools = conversation;
+  TANDEM_RETURN_IF_ERROR(SettleTools(with_tools));
+  TANDEM_ASSIGN_OR_RETURN(prompt_,
+                          MakePrompt(std::move(with_tools), *chat_template, prompt_options));
   result_.thinking = prompt_.starts_in_reasoning;
   TANDEM_RETURN_IF_ERROR(SettleSampling(*chat_template, prompt_options));
   splitter_ = std::make_unique<StreamSplitter>(model_.tokenizer(), prompt_.starts_in_reasoning);
@@ -36,6 +60,34 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   result_.reused_tokens = live_.length();
   result_.first_token = std::chrono::steady_clock::now() - start;
   return Submit(live_.length());
+}
+
+// Puts the definitions into the conversation, and a reader of calls into place.
+Status ChatSession::SettleTools(Conversation& conversation) {
+  if (!options_.tools.empty()) {
+    TANDEM_ASSIGN_OR_RETURN(conversation.tools, ParseToolDefinitions(options_.tools, "tools"));
+  }
+  tools_ = ToolSchemas(conversation.tools);
+  calls_.reset();
+  if (!tools_.empty()) {
+    calls_ = std::make_unique<ToolCallParser>(tools_, ToolMarks::Of(model_.tokenizer()),
+                                              CountCalls(conversation.messages) + 1);
+  }
+  return OkStatus();
+}
+
+void ChatSession::SettleThinkBudget(const text::Template& chat_template) {
+  last_thought_.clear();
+  think_end_.clear();
+  if (!options_.think_budget.has_value()) {
+    return;
+  }
+  // A template that can leave thinking out does it best.
+  if (*options_.think_budget == 0 && chat_template.Mentions("enable_thinking")) {
+    options_.think = ThinkMode::kOff;
+  }
+  last_thought_ = model_.tokenizer().EncodeSpecial(kLastThought);
+  think_end_ = model_.tokenizer().EncodeSpecial(kThinkEnd);
 }
 
 bool ChatSession::Recurrent() const {
@@ -58,8 +110,12 @@ Result<bool> ChatSession::StartReadAhead(const Conversation& conversation,
   on_event_ = [](const TurnEvent&) { return true; };
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
   // What stands in front of a further message of the user does not depend on that message.
+  // After calls it is a result, which keeps the thinking in front of them (models.md 8.1).
   Conversation further = conversation;
-  further.messages.push_back({{"role", "user"}, {"content", "."}});
+  TANDEM_RETURN_IF_ERROR(SettleTools(further));
+  const Json& last = further.messages.back();
+  const bool calls = last.contains("tool_calls") && !last["tool_calls"].empty();
+  further.messages.push_back({{"role", calls ? "tool" : "user"}, {"content", "."}});
   TANDEM_ASSIGN_OR_RETURN(prompt_, MakePrompt(further, *chat_template, OptionsOfPrompt()));
   request_ = Request();
   request_.finish = FinishReason::kRead;
@@ -189,6 +245,10 @@ Status ChatSession::Submit(std::size_t begin) {
   request_.stop_tokens = model_.text().stop_tokens();
   request_.cancel = options_.cancel;
   request_.on_token = [this](TokenId token) { return OnToken(token); };
+  if (!read_ahead_) {
+    request_.forced = options_.forced;
+    CloseThinkingIfDue();  // without a budget there may be nothing to think
+  }
   request_.on_progress = [this, begin](std::size_t done, std::size_t total) {
     // A re-read counts its own rows.
     const std::size_t extra = total - std::min(total, end_ - begin);
@@ -213,10 +273,12 @@ Status ChatSession::Submit(std::size_t begin) {
 }
 
 bool ChatSession::Emit(TurnEvent::Kind kind, std::string_view text) {
-  if (text.empty()) {
-    return !cancelled_;
-  }
-  cancelled_ = !on_event_({.kind = kind, .text = text, .done = 0, .total = 0}) || cancelled_;
+  return text.empty() ? !cancelled_
+                      : EmitEvent({.kind = kind, .text = text, .done = 0, .total = 0});
+}
+
+bool ChatSession::EmitEvent(const TurnEvent& event) {
+  cancelled_ = !on_event_(event) || cancelled_;
   return !cancelled_;
 }
 
@@ -228,13 +290,28 @@ bool ChatSession::OnToken(TokenId token) {
   if (std::find(stop.begin(), stop.end(), token) != stop.end()) {
     return true;
   }
-  const SplitText piece = splitter_->Push(token);
+  const ToolMarks::Mark* mark = calls_ == nullptr ? nullptr : calls_->marks().Find(token);
+  // A closing mark in the midst of thinking is no structure.
+  if (mark != nullptr && (mark->opens || !splitter_->in_reasoning())) {
+    Deliver(splitter_->PushMark());
+    calls_->PushMark(*mark, tool_events_);
+    DeliverToolEvents();
+  } else {
+    Deliver(splitter_->Push(token));
+  }
+  CloseThinkingIfDue();
+  return Watch(token) && !cancelled_ && !stops_->matched();
+}
+
+void ChatSession::Deliver(const SplitText& piece) {
   result_.reasoning += piece.reasoning;
   Emit(TurnEvent::Kind::kReasoning, piece.reasoning);
-  const std::string answer = stops_->Push(piece.answer);
-  result_.answer += answer;
-  Emit(TurnEvent::Kind::kAnswer, answer);
-  return Watch(token) && !cancelled_ && !stops_->matched();
+  if (calls_ == nullptr) {
+    DeliverAnswer(stops_->Push(piece.answer));
+  } else {
+    calls_->Push(piece.answer, tool_events_);
+    DeliverToolEvents();
+  }
 }
 
 Status ChatSession::SettleFormat() {
@@ -273,6 +350,47 @@ void ChatSession::TellIncompleteFormat() {
   result_.notes.push_back(std::move(note));
 }
 
+void ChatSession::DeliverAnswer(std::string_view text) {
+  result_.answer += text;
+  Emit(TurnEvent::Kind::kAnswer, text);
+}
+
+void ChatSession::DeliverToolEvents() {
+  for (ToolEvent& event : std::exchange(tool_events_, {})) {
+    if (stops_->matched()) {
+      return;
+    }
+    switch (event.kind) {
+      case ToolEvent::Kind::kText:
+        DeliverAnswer(stops_->Push(event.text));
+        break;
+      case ToolEvent::Kind::kCallBegins:
+        DeliverAnswer(stops_->Flush());  // no stop string reaches across a call
+        EmitEvent({.kind = TurnEvent::Kind::kCallBegins, .text = event.text});
+        break;
+      case ToolEvent::Kind::kArguments:
+        EmitEvent({.kind = TurnEvent::Kind::kArguments, .text = event.text});
+        break;
+      case ToolEvent::Kind::kCallEnds:
+        result_.calls.push_back(std::move(event.call));
+        EmitEvent({.kind = TurnEvent::Kind::kCallEnds, .text = {}, .call = &result_.calls.back()});
+        break;
+    }
+  }
+}
+
+// Thinking that has used up its budget is ended by tokens that the model did not choose, but not in
+// the midst of a character or tag. A block that opens anew gets no further last line.
+void ChatSession::CloseThinkingIfDue() {
+  if (!options_.think_budget.has_value() || !splitter_->in_reasoning() || !splitter_->settled() ||
+      !request_.forced.empty() || splitter_->reasoning_tokens() < *options_.think_budget) {
+    return;
+  }
+  const bool silent = *options_.think_budget == 0 || result_.thinking_cut;
+  request_.forced = silent ? think_end_ : last_thought_;
+  result_.thinking_cut = *options_.think_budget > 0;
+}
+
 void ChatSession::AddFigures() {
   result_.prefill += request_.prefill_time;
   result_.decode += request_.decode_time;
@@ -298,13 +416,14 @@ Result<TurnResult> ChatSession::Finish() {
   if (request_.finish == FinishReason::kError) {
     return request_.error;
   }
-  const SplitText rest = splitter_->Flush();
-  result_.reasoning += rest.reasoning;
-  Emit(TurnEvent::Kind::kReasoning, rest.reasoning);
-  const std::string answer =
-      stops_->matched() ? std::string() : stops_->Push(rest.answer) + stops_->Flush();
-  result_.answer += answer;
-  Emit(TurnEvent::Kind::kAnswer, answer);
+  Deliver(splitter_->Flush());
+  if (calls_ != nullptr) {
+    calls_->Flush(tool_events_);
+    DeliverToolEvents();
+  }
+  if (!stops_->matched()) {
+    DeliverAnswer(stops_->Flush());
+  }
   result_.finish = cancelled_ ? FinishReason::kCancelled : request_.finish;
   result_.stopped_by_string = stops_->matched();
   result_.reasoning_tokens = splitter_->reasoning_tokens();

@@ -18,6 +18,7 @@
 #include "chat/snapshots.h"
 #include "chat/stop_strings.h"
 #include "chat/stream_splitter.h"
+#include "chat/tool_call_parser.h"
 #include "runtime/engine.h"
 #include "runtime/loop_detector.h"
 
@@ -32,15 +33,30 @@ struct TurnOptions {
   /// What the answer must be: grammar::CompileFormat's argument; empty: anything.
   std::string format = {};
   bool loop_check = true;  // ends an answer that repeats itself without end
+  /// Definitions (ParseToolDefinitions); empty: those of the conversation, if it has any.
+  std::string tools = {};
+  /// Tokens of thinking after which it is closed; 0: no thinking.
+  std::optional<std::size_t> think_budget = {};
+  /// The answer begins with these tokens, whatever the model would say.
+  std::vector<TokenId> forced = {};
   const std::atomic<bool>* cancel = nullptr;
 };
 
 struct TurnEvent {
-  enum class Kind { kPrefill, kReasoning, kAnswer, kNote };
+  enum class Kind {
+    kPrefill,
+    kReasoning,
+    kAnswer,
+    kNote,
+    kCallBegins,  // `text`: the name
+    kArguments,   // a piece of the JSON text
+    kCallEnds,    // `call`
+  };
   Kind kind = Kind::kAnswer;
   std::string_view text;
   std::size_t done = 0;
   std::size_t total = 0;
+  const ParsedCall* call = nullptr;
 };
 
 /// One answer with its counts and the time of the model's own steps.
@@ -50,6 +66,8 @@ struct TurnResult {
   FinishReason finish = FinishReason::kRunning;
   bool stopped_by_string = false;
   bool looped = false;  // stopped because it repeated itself
+  std::vector<ParsedCall> calls;
+  bool thinking_cut = false;  // by the budget
   bool thinking = false;
   SamplingOptions sampling;  // effective
   std::vector<std::string> notes;
@@ -115,10 +133,17 @@ class ChatSession {
   void AlignState(std::span<const TokenId> rows, std::size_t limit);
   Status Submit(std::size_t begin);
   Status SettleFormat();
-  bool OnToken(TokenId token);
   bool Watch(TokenId token);
   void TellIncompleteFormat();
+  Status SettleTools(Conversation& conversation);
+  void SettleThinkBudget(const text::Template& chat_template);
+  bool OnToken(TokenId token);
+  void Deliver(const SplitText& piece);
+  void DeliverAnswer(std::string_view text);
+  void DeliverToolEvents();
+  void CloseThinkingIfDue();
   bool Emit(TurnEvent::Kind kind, std::string_view text);
+  bool EmitEvent(const TurnEvent& event);
   void AddFigures();
 
   const LoadedModel& model_;
@@ -137,6 +162,11 @@ class ChatSession {
   std::unique_ptr<StopStrings> stops_;
   std::unique_ptr<AnswerFormat> format_;  // kept while turns ask for the same; null without one
   LoopDetector loop_;
+  ToolSchemas tools_;
+  std::unique_ptr<ToolCallParser> calls_;  // null without tools
+  std::vector<ToolEvent> tool_events_;
+  std::vector<TokenId> last_thought_;  // closes thinking, with a line that says so
+  std::vector<TokenId> think_end_;     // closes it
   Request request_;
   std::vector<float> vectors_;  // of the pictures in the rows that request_ reads
   std::size_t end_ = 0;         // of the rows that are to be read

@@ -3,37 +3,13 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "chat/tool_definitions.h"
 
 namespace tandem {
 namespace {
 
 bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
-}
-
-// JSON as Python's json.dumps writes it with ensure_ascii off: ", " and ": " between, keys in
-// order.
-void Dump(const Json& value, std::string& out) {
-  if (value.is_object()) {
-    out += '{';
-    bool first = true;
-    for (const auto& [key, item] : value.items()) {
-      out += first ? "" : ", ";
-      first = false;
-      out += Json(key).dump(-1, ' ', false, Json::error_handler_t::replace) + ": ";
-      Dump(item, out);
-    }
-    out += '}';
-  } else if (value.is_array()) {
-    out += '[';
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      out += i == 0 ? "" : ", ";
-      Dump(value[i], out);
-    }
-    out += ']';
-  } else {
-    out += value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  }
 }
 
 // Templates of the Phi family read the tools of the system message, as text, and ignore the
@@ -55,14 +31,97 @@ Json& SystemMessage(Json& messages) {
   return *messages.insert(messages.begin(), std::move(system));
 }
 
+// The inner objects of {"type": "function", "function": {..}}, which is the form of the Phi cards.
+Json WithoutFunctionWrappers(const Json& tools) {
+  Json out = Json::array();
+  for (const Json& tool : tools) {
+    const auto function = tool.find("function");  // none in what is not an object
+    const bool wrapped = function != tool.end() && function->is_object();
+    out.push_back(wrapped ? *function : tool);
+  }
+  return out;
+}
+
 void MoveToolsIntoSystemMessage(Conversation& conversation) {
   Json& system = SystemMessage(conversation.messages);
   if (!system.contains("tools") || system["tools"].is_null()) {
-    std::string tools;
-    Dump(conversation.tools, tools);
-    system["tools"] = std::move(tools);
+    system["tools"] = DumpAsPython(WithoutFunctionWrappers(conversation.tools));
   }
   conversation.tools = nullptr;
+}
+
+// Stand-ins for the marks around calls while a template that knows no calls renders them as
+// content, which is data; afterwards the marks take their places as trusted text.
+struct CallMarks {
+  std::string open;
+  std::string close;
+};
+
+// Texts that occur nowhere in the conversation: of two code points that stand for no character.
+CallMarks StandInsFor(const Json& messages) {
+  const std::string all = messages.dump(-1, ' ', false, Json::error_handler_t::replace);
+  CallMarks marks{.open = "\xEF\xB7\x90", .close = "\xEF\xB7\x91"};
+  while (Contains(all, marks.open) || Contains(all, marks.close)) {
+    marks.open += "\xEF\xB7\x92";
+    marks.close += "\xEF\xB7\x92";
+  }
+  return marks;
+}
+
+void AppendText(Json& content, const std::string& text) {
+  if (content.is_array()) {
+    content.push_back({{"type", "text"}, {"text", text}});
+  } else {
+    content = (content.is_string() ? content.get<std::string>() : std::string()) + text;
+  }
+}
+
+// For the Phi family, whose templates know neither calls nor their results: calls become a list
+// behind the content (models.md 8.2), and results turns of the role that has a token of its own,
+// since <|tool|> stands around definitions.
+void WriteCallsIntoContent(Json& messages, const CallMarks& marks) {
+  for (Json& message : messages) {
+    if (RoleOf(message) == "tool") {
+      message["role"] = "tool_response";
+    }
+    const auto calls = message.find("tool_calls");  // none in what is not an object
+    if (calls == message.end() || !calls->is_array() || calls->empty()) {
+      continue;
+    }
+    Json list = Json::array();
+    for (const Json& call : WithoutFunctionWrappers(*calls)) {
+      Json& item = list.emplace_back(Json::object());
+      for (const char* field : {"name", "arguments"}) {
+        if (call.is_object() && call.contains(field)) {
+          item[field] = call[field];
+        }
+      }
+    }
+    AppendText(message["content"], marks.open + DumpAsPython(list) + marks.close);
+  }
+}
+
+// Puts `text`, trusted, in every place of `stand_in`.
+void PutTrusted(const std::string& stand_in, std::string_view text, text::Rendered& rendered) {
+  text::Rendered out;
+  const auto add = [&out](std::string_view part, bool trusted) {
+    if (!part.empty()) {
+      out.spans.push_back({out.text.size(), out.text.size() + part.size(), trusted});
+      out.text += part;
+    }
+  };
+  for (const text::RenderedSpan& span : rendered.spans) {
+    std::string_view left =
+        std::string_view(rendered.text).substr(span.begin, span.end - span.begin);
+    for (std::size_t at = left.find(stand_in); at != std::string_view::npos;
+         at = left.find(stand_in)) {
+      add(left.substr(0, at), span.trusted);
+      add(text, true);
+      left.remove_prefix(at + stand_in.size());
+    }
+    add(left, span.trusted);
+  }
+  rendered = std::move(out);
 }
 
 // Text up to the last byte, without the white space behind it.
@@ -121,9 +180,17 @@ text::TemplateResult<text::Rendered> RenderConversation(const text::Template& ch
   if (options.think != ThinkMode::kDefault) {
     thinking = options.think == ThinkMode::kOn;
   }
-  if (!conversation.tools.is_null() &&
-      WantsToolsInSystemMessage(chat_template, options.template_source)) {
-    MoveToolsIntoSystemMessage(conversation);
+  text::RenderOptions render_options = render;
+  std::optional<CallMarks> marks;
+  if (WantsToolsInSystemMessage(chat_template, options.template_source)) {
+    if (!conversation.tools.is_null()) {
+      MoveToolsIntoSystemMessage(conversation);
+    }
+    if (!Contains(options.template_source, "tool_calls")) {
+      marks = StandInsFor(conversation.messages);
+      WriteCallsIntoContent(conversation.messages, *marks);
+      render_options.trusted_roles.emplace_back("tool_response");
+    }
   }
   Json variables = {{"messages", std::move(conversation.messages)},
                     {"add_generation_prompt", true},
@@ -135,7 +202,12 @@ text::TemplateResult<text::Rendered> RenderConversation(const text::Template& ch
   if (thinking.has_value()) {
     variables["enable_thinking"] = *thinking;
   }
-  return chat_template.Render(variables, render);
+  auto rendered = chat_template.Render(variables, render_options);
+  if (rendered.ok() && marks.has_value()) {
+    PutTrusted(marks->open, "<|tool_call|>", rendered.value());
+    PutTrusted(marks->close, "<|/tool_call|>", rendered.value());
+  }
+  return rendered;
 }
 
 Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Tokenizer& tokenizer,

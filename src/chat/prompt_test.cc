@@ -1,5 +1,7 @@
 #include "chat/prompt.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -197,6 +199,98 @@ TEST(BuildPrompt, MatchesTheReferenceOnEveryChatCase) {
     }
     EXPECT_GT(checked, 0U) << name;
   }
+}
+
+// A checkpoint's own template and tokenizer.
+struct Checkpoint {
+  std::unique_ptr<gguf::ModelFile> file;
+  std::unique_ptr<text::FileTokenizer> tokenizer;
+  std::string_view source;
+
+  explicit Checkpoint(const std::filesystem::path& folder) {
+    file = std::move(gguf::ModelFile::Open(folder / "f32.gguf")).value();
+    tokenizer = std::move(text::FileTokenizer::Read(*file)).value();
+    source = *file->GetString("tokenizer.chat_template");
+  }
+  Prompt Build(std::string_view json, ThinkMode think = ThinkMode::kDefault) const {
+    const auto chat_template = text::Template::Parse(source);
+    const PromptOptions options{.think = think,
+                                .bos_text = tokenizer->bos_text(),
+                                .eos_text = tokenizer->eos_text(),
+                                .template_source = source};
+    return BuildPrompt(chat_template.value(), tokenizer->tokenizer(),
+                       ParseConversation(json, "test").value(), options)
+        .value();
+  }
+  std::size_t Count(const Prompt& prompt, std::string_view token) const {
+    const std::optional<TokenId> id = tokenizer->tokenizer().Find(token);
+    return static_cast<std::size_t>(std::count(prompt.ids.begin(), prompt.ids.end(), *id));
+  }
+};
+
+// The third worked example of models.md 8.1, and the sizes of its fixed blocks.
+TEST(BuildPrompt, RendersToolsCallsAndResultsAsQwenDoes) {
+  TANDEM_SHARED_OR_SKIP(folder, "oracle/qwen-a");
+  const Checkpoint qwen(folder);
+  const std::string tool =
+      R"({"type": "function", "function": {"name": "get_weather", "description": "größe"}})";
+  const Prompt prompt = qwen.Build(R"({"tools": [)" + tool + R"(], "messages": [
+      {"role": "system", "content": " Be brief. "},
+      {"role": "user", "content": "Weather in Oslo?"},
+      {"role": "assistant", "content": "", "reasoning_content": "Call the tool.", "tool_calls": [
+        {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments":
+          "{\"city\": \"Oslo\", \"days\": 2, \"opts\": {\"u\": \"C\"}}"}}]},
+      {"role": "tool", "tool_call_id": "call_1", "content": "3 C"}]})");
+  const std::string head = "<|im_start|>system\n";
+  const std::size_t tools = prompt.text.find("\n" + tool + "\n</tools>");
+  ASSERT_NE(tools, std::string::npos) << prompt.text;
+  EXPECT_EQ(tools, head.size() + 61);
+  const std::size_t instructions = tools + 1 + tool.size() + std::string("\n</tools>").size();
+  EXPECT_EQ(prompt.text.substr(instructions + 817),
+            "\n\nBe brief.<|im_end|>\n<|im_start|>user\nWeather in Oslo?<|im_end|>\n"
+            "<|im_start|>assistant\n<think>\nCall the tool.\n</think>\n\n<tool_call>\n"
+            "<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n"
+            "</parameter>\n<parameter=opts>\n{\"u\": \"C\"}\n</parameter>\n</function>\n"
+            "</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n3 C\n</tool_response>"
+            "<|im_end|>\n<|im_start|>assistant\n<think>\n");
+  EXPECT_EQ(qwen.Count(prompt, "<tool_response>"), 1U);
+  EXPECT_EQ(qwen.Count(prompt, "<tool_call>"), 3U);  // with those of the instructions
+}
+
+// The third worked example of models.md 8.2; calls and results, which the template does not know.
+TEST(BuildPrompt, RendersToolsCallsAndResultsForPhi) {
+  const auto folder = OracleFolder("phi-a");
+  ASSERT_TRUE(folder.has_value());
+  const Checkpoint phi(*folder);
+  const std::string inner =
+      R"({"name": "get_weather", "description": "Current weather", "parameters": {"city": {"type": "str"}}})";
+  const std::string start = "<|system|>You are a helpful assistant with some tools.<|tool|>[" +
+                            inner + "]<|/tool|><|end|><|user|>Oslo?<|end|><|assistant|>";
+  const std::string wrapped = R"({"type": "function", "function": )" + inner + "}";
+  for (const std::string& tool : {inner, wrapped}) {
+    EXPECT_EQ(phi.Build(R"({"tools": [)" + tool +
+                        R"(], "messages": [{"role": "user", "content": "Oslo?"}]})")
+                  .text,
+              start);
+  }
+  const Prompt prompt = phi.Build(R"({"tools": [)" + inner + R"(], "messages": [
+      {"role": "user", "content": "Oslo?"},
+      {"role": "assistant", "content": null, "tool_calls": [
+        {"function": {"name": "get_weather", "arguments": {"city": "<|/tool_call|>\uFDD0"}}},
+        {"function": {"name": "now", "arguments": "{}"}}]},
+      {"role": "tool", "content": "3 <|end|> C"}]})");
+  EXPECT_EQ(
+      prompt.text,
+      start +
+          "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": {\"city\": "
+          "\"<|/tool_call|>\uFDD0\"}}, {\"name\": \"now\", \"arguments\": {}}]<|/tool_call|><|end|>"
+          "<|tool_response|>3 <|end|> C<|end|><|assistant|>");
+  // Marks are tokens where they are ours, and text in what a model or a tool said.
+  EXPECT_EQ(phi.Count(prompt, "<|tool_call|>"), 1U);
+  EXPECT_EQ(phi.Count(prompt, "<|/tool_call|>"), 1U);
+  EXPECT_EQ(phi.Count(prompt, "<|tool_response|>"), 1U);
+  EXPECT_EQ(phi.Count(prompt, "<|end|>"), 4U);
+  EXPECT_EQ(prompt.borders.size(), 5U);
 }
 
 }  // namespace

@@ -174,6 +174,19 @@ void StreamSplitter::RouteAnswer(std::string_view text, SplitText& out) {
   skip_blank_ = false;
 }
 
+SplitText StreamSplitter::PushMark() {
+  SplitText out = Flush();
+  if (in_reasoning_) {
+    Close();
+  }
+  at_start_ = false;
+  skip_blank_ = false;
+  blank_.clear();
+  ++pending_;
+  CountPending(false);
+  return out;
+}
+
 SplitText StreamSplitter::Flush() {
   SplitText out;
   Route(decoder_.Flush(), out);

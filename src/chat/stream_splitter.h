@@ -27,10 +27,15 @@ class StreamSplitter {
   StreamSplitter(const text::Tokenizer& tokenizer, bool starts_in_reasoning);
 
   SplitText Push(TokenId token);
+  /// A token that is no text and ends the reasoning (a mark in front of a call of a tool), counted
+  /// with the answer: what was held back.
+  SplitText PushMark();
   /// At the end: what was held back.
   SplitText Flush();
 
   bool in_reasoning() const { return in_reasoning_; }
+  /// Whether nothing is held back that the next tokens belong to: half a character or tag.
+  bool settled() const { return held_.empty() && decoder_.between_characters(); }
 
   /// Tokens pushed so far, tags with the reasoning, without control tokens.
   std::size_t reasoning_tokens() const { return reasoning_tokens_; }

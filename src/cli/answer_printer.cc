@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "cli/answer_text.h"
 #include "cli/numbers.h"
 #include "cli/text_layout.h"
 
@@ -27,6 +28,19 @@ AnswerPrinter::AnswerPrinter(const Options& options, Sink out, Sink err, Clock c
       start_(clock_()),
       last_progress_(start_),
       wrapper_(options.out.interactive ? options.out.columns : 0) {}
+
+// Windows are made wider and narrower while text comes.
+void AnswerPrinter::AskWidth() {
+  if (!options_.out.interactive || !options_.columns) {
+    return;
+  }
+  const std::size_t columns = options_.columns();
+  if (columns != options_.out.columns) {
+    options_.err.columns = options_.err.interactive ? columns : options_.err.columns;
+    options_.out.columns = columns;
+    wrapper_.SetColumns(columns);
+  }
+}
 
 void AnswerPrinter::ShowProgress(const Event& event) {
   const auto now = clock_();
@@ -94,6 +108,7 @@ void AnswerPrinter::Show(std::string_view text) {
 }
 
 void AnswerPrinter::OnEvent(const Event& event) {
+  AskWidth();
   switch (event.kind) {
     case Event::Kind::kPrefill:
       ShowProgress(event);
@@ -106,6 +121,13 @@ void AnswerPrinter::OnEvent(const Event& event) {
       EraseProgress();
       WriteText(event.text, Part::kAnswer);
       return;
+    case Event::Kind::kToolCall:
+    case Event::Kind::kToolArguments:
+      EraseProgress();
+      return;
+    case Event::Kind::kToolCallEnd:
+      ShowCall(*event.call);
+      return;
     case Event::Kind::kNote:
       EraseProgress();
       if (!options_.quiet) {
@@ -116,6 +138,20 @@ void AnswerPrinter::OnEvent(const Event& event) {
       }
       return;
   }
+}
+
+// A line of its own, shortened on a terminal.
+void AnswerPrinter::ShowCall(const ToolCall& call) {
+  EraseProgress();
+  Enter(Part::kAnswer);
+  Show(wrapper_.Flush());
+  const std::string line = ToolCallLine(call);
+  const std::string shown =
+      options_.out.interactive
+          ? options_.out.Dim(CutText(SafeForTerminal(line), options_.out.columns - 1))
+          : line;
+  out_((at_line_start_ ? "" : "\n") + shown + "\n");
+  at_line_start_ = true;
 }
 
 void AnswerPrinter::Finish() {

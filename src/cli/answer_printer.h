@@ -24,6 +24,8 @@ class AnswerPrinter {
     Terminal err;
     bool show_reasoning = true;
     bool quiet = false;  // nothing on the error stream
+    /// The width of a terminal on the output now; asked before each piece of text. Empty: `out`'s.
+    std::function<std::size_t()> columns = {};
   };
 
   AnswerPrinter(const Options& options, Sink out, Sink err, Clock clock);
@@ -35,9 +37,11 @@ class AnswerPrinter {
  private:
   enum class Part { kNothing, kReasoning, kAnswer };
 
+  void AskWidth();
   void ShowProgress(const Event& event);
   void EraseProgress();
   void Enter(Part part);
+  void ShowCall(const ToolCall& call);
   void WriteText(std::string_view text, Part part);
   void Show(std::string_view text);
 

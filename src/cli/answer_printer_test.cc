@@ -18,6 +18,10 @@ class Screen {
   void Send(Kind kind, std::string_view text) {
     printer_.OnEvent({.kind = kind, .text = text, .done = 0, .total = 0});
   }
+  void EndCall(const ToolCall& call) {
+    printer_.OnEvent(
+        {.kind = Kind::kToolCallEnd, .text = "", .done = 0, .total = 0, .call = &call});
+  }
   void Read(std::size_t done, std::size_t total, std::string_view text = "") {
     printer_.OnEvent({.kind = Kind::kPrefill, .text = text, .done = done, .total = total});
   }
@@ -42,6 +46,44 @@ TEST(AnswerPrinter, MarksAndDimsReasoningOnATerminal) {
   screen.Finish();
   EXPECT_EQ(screen.out, "\x1b[2mThinking...\nI think\n...done thinking.\x1b[0m\n\nYes.\n");
   EXPECT_EQ(screen.err, "");
+}
+
+TEST(AnswerPrinter, BreaksLinesAtTheWidthOfTheMoment) {
+  std::size_t columns = 20;
+  Terminal narrow = Colourful();
+  narrow.columns = columns;
+  Screen screen({.out = narrow, .err = narrow, .columns = [&columns] { return columns; }});
+  screen.Send(Kind::kAnswer, "one two three four five ");
+  EXPECT_EQ(screen.out, "one two three four\nfive");
+  columns = 9;
+  screen.Send(Kind::kAnswer, "six seven eight ");
+  columns = 40;
+  screen.Send(Kind::kAnswer, "nine ten eleven ");
+  screen.Finish();
+  EXPECT_EQ(screen.out, "one two three four\nfive six\nseven\neight nine ten eleven\n");
+}
+
+TEST(AnswerPrinter, ShowsACallAsADimLine) {
+  ToolCall call{.id = "call_1", .name = "f", .arguments = "{\"a\":\n\"\x1b[2J\"}"};
+  const Terminal terminal = Colourful();
+  for (const bool interactive : {true, false}) {
+    Screen screen({.out = interactive ? terminal : Terminal(), .err = {}});
+    screen.Send(Kind::kAnswer, "Let me see.");
+    screen.Send(Kind::kToolCall, "f");
+    screen.Send(Kind::kToolArguments, call.arguments);
+    screen.EndCall(call);
+    screen.Send(Kind::kAnswer, "So.");
+    screen.Finish();
+    EXPECT_EQ(screen.out, interactive
+                              ? "Let me see.\n\x1b[2mcalls f {\"a\": \"\uFFFD[2J\"}\x1b[0m\nSo.\n"
+                              : "Let me see.\ncalls f {\"a\": \"\x1b[2J\"}\nSo.\n");
+  }
+  call.complete = false;
+  call.raw = "<tool_call>\n<func";
+  Screen screen({.out = {}, .err = {}});
+  screen.EndCall(call);
+  screen.Finish();
+  EXPECT_EQ(screen.out, "an incomplete call: <tool_call> <func\n");
 }
 
 TEST(AnswerPrinter, KeepsTheMarkersWithoutColour) {

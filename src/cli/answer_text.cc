@@ -1,5 +1,7 @@
 #include "cli/answer_text.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 #include "cli/numbers.h"
 
@@ -12,6 +14,13 @@ std::string Bytes(std::uint64_t bytes) {
 
 std::string Rate(double per_second) {
   return ShortRate(per_second) + " tok/s";
+}
+
+// Line ends as spaces: those of JSON stand between its parts only.
+std::string OnOneLine(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  return text;
 }
 
 }  // namespace
@@ -27,9 +36,17 @@ std::string FinishNote(const Answer& answer, const GenerateOptions& options) {
     case Finish::kLoop:
       return "stopped because it repeats itself; --no-loop-check lets it go on";
     case Finish::kStop:
+    case Finish::kToolCalls:
       break;
   }
   return "";
+}
+
+std::string ToolCallLine(const ToolCall& call) {
+  if (call.complete) {
+    return Format("calls {} {}", Printable(call.name), OnOneLine(call.arguments));
+  }
+  return Format("an incomplete call: {}", OnOneLine(call.raw));
 }
 
 std::string FiguresText(const Answer& answer) {

@@ -31,6 +31,7 @@
 #include "cli/terminal.h"
 #include "cli/text_layout.h"
 #include "io/file.h"
+#include "store/model_name.h"
 
 namespace tandem {
 namespace {
@@ -94,6 +95,9 @@ class CompareCommand : public Command {
       ++count;
     }
     models.resize(count);
+    if (!options_.tools_path.empty()) {
+      TANDEM_ASSIGN_OR_RETURN(options_.generate.tools, ReadToolsFile(options_.tools_path));
+    }
     const std::vector<std::string> words(arguments_.begin() + static_cast<std::ptrdiff_t>(count),
                                          arguments_.end());
     if (const std::string problem = ProblemWith(models, words); !problem.empty()) {
@@ -132,6 +136,11 @@ class CompareCommand : public Command {
   std::string ProblemWith(const std::vector<std::string>& models,
                           const std::vector<std::string>& words) const {
     if (models.size() < 2 && !words.empty()) {
+      // A slip in a name, when it is near one.
+      const std::string unknown = UnknownModelName(words[0]).message();
+      if (unknown.find("did you mean") != std::string::npos) {
+        return unknown;
+      }
       return Format(
           "'{}' is neither a built-in model, nor a file, nor a name that ends in .gguf; "
           "a comparison needs at least two models",

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@
 #include "cli/repl/run_repl.h"
 #include "cli/run_session.h"
 #include "cli/terminal.h"
+#include "io/file.h"
+#include "io/json.h"
 
 namespace tandem {
 namespace {
@@ -43,8 +46,11 @@ constexpr const char* kFooter =
     "  tandem run --chat --json model.gguf < questions.txt > answers.jsonl\n"
     "  tandem run --format person.schema.json model.gguf \"Who wrote Faust?\"\n"
     "\n"
-    "--json fields: model, answer, reasoning, thinking, finish (stop, length, context,\n"
-    "cancelled, loop), seed, sampling, figures, notes.";
+    "--json fields: model, answer, reasoning, thinking, thinking_cut, tool_calls, finish (stop,\n"
+    "length, context, cancelled, loop, tool_calls), seed, sampling, figures, notes.";
+
+// Begins a line of --chat that holds the result of a tool.
+constexpr std::string_view kResultWord = "/tool ";
 
 class RunCommand : public Command {
  public:
@@ -55,6 +61,9 @@ class RunCommand : public Command {
     app.add_option("PROMPT", words_, "The message to answer");
     app.add_option("--system", settings_.system, "Instructions that come before the conversation")
         ->option_text(" TEXT");
+    app.add_option("--messages", messages_path_,
+                   "JSON file with the conversation so far, perhaps with tools")
+        ->option_text(" FILE");
     AddModelOptions(app, settings_.options);
     app.add_flag("--hidethinking", settings_.hide_thinking, "Think, but do not show it");
     app.add_flag("--show-thinking", settings_.show_thinking, "Show thinking in a pipe too");
@@ -75,6 +84,10 @@ class RunCommand : public Command {
     TANDEM_ASSIGN_OR_RETURN(settings_.options.generate.format,
                             ReadAnswerFormat(settings_.options.format));
     TANDEM_RETURN_IF_ERROR(CheckUtf8(settings_.system.value_or(""), "the system text"));
+    TANDEM_RETURN_IF_ERROR(ReadBeginning());
+    if (settings_.system.has_value() && !settings_.beginning.empty()) {
+      return UsageError(*this, "--system and --messages exclude each other");
+    }
     if (chat_ && !words_.empty()) {
       return UsageError(*this, "--chat takes its messages from standard input, not as an argument");
     }
@@ -83,8 +96,12 @@ class RunCommand : public Command {
     const bool shown = !settings_.options.images.empty() || !settings_.options.videos.empty();
     const bool terminal =
         isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0 && !settings_.json;
-    const bool chat = prompt.empty() && terminal;
-    if (prompt.empty() && !chat && !chat_ && !shown) {
+    // Messages that end with a question, or with a result of a tool, need no prompt.
+    const bool asked = !settings_.beginning.empty() &&
+                       settings_.beginning.back().role != "assistant" &&
+                       settings_.beginning.back().role != "system";
+    const bool chat = prompt.empty() && terminal && !asked;
+    if (prompt.empty() && !chat && !chat_ && !shown && !asked) {
       return UsageError(*this, "there is no prompt, neither as an argument nor piped in");
     }
     TANDEM_RETURN_IF_ERROR(EnsureModel(settings_.model, {.yes = yes_, .quiet = settings_.quiet}));
@@ -99,11 +116,36 @@ class RunCommand : public Command {
   }
 
  private:
+  // Reads --messages and --tools, which wins over the tools of the former.
+  Status ReadBeginning() {
+    if (!messages_path_.empty()) {
+      TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(messages_path_));
+      Result<std::vector<Message>> messages = ParseMessages(text);
+      if (!messages.ok()) {
+        return {messages.status().code(),
+                Format("{}: {}", messages_path_, messages.status().message())};
+      }
+      settings_.beginning = std::move(messages).value();
+      TANDEM_ASSIGN_OR_RETURN(const Json parsed, ParseJson(text, messages_path_));
+      if (parsed.is_object() && parsed.contains("tools")) {
+        TANDEM_ASSIGN_OR_RETURN(settings_.options.generate.tools, ReadToolsFile(messages_path_));
+      }
+    }
+    if (!settings_.options.tools_path.empty()) {
+      TANDEM_ASSIGN_OR_RETURN(settings_.options.generate.tools,
+                              ReadToolsFile(settings_.options.tools_path));
+    }
+    return OkStatus();
+  }
+
   Result<ExitCode> AnswerOnce(RunSession& run, const std::string& prompt) const {
     const ModelOptions& options = settings_.options;
+    const bool shown = !options.images.empty() || !options.videos.empty();
     TANDEM_ASSIGN_OR_RETURN(
         const Answer answer,
-        run.Ask(UserMessage(prompt, options.images, options.videos, options.open.allow_url)));
+        prompt.empty() && !shown
+            ? run.Generate()
+            : run.Ask(UserMessage(prompt, options.images, options.videos, options.open.allow_url)));
     if (settings_.json) {
       WriteNow(DumpJson(AnswerJson(run.model().facts().name, answer), 2), STDOUT_FILENO);
     }
@@ -128,22 +170,41 @@ class RunCommand : public Command {
       if (line.find_first_not_of(" \t\r") == std::string::npos) {
         continue;
       }
-      TANDEM_ASSIGN_OR_RETURN(
-          const Answer answer,
-          run.Ask(UserMessage(line, images, videos, settings_.options.open.allow_url)));
-      images.clear();
-      videos.clear();
-      if (settings_.json) {
-        WriteNow(DumpJson(AnswerJson(run.model().facts().name, answer), -1), STDOUT_FILENO);
+      std::optional<Answer> answer;
+      if (line.starts_with(kResultWord)) {
+        TANDEM_ASSIGN_OR_RETURN(const std::string text, ResultText(line, number));
+        TANDEM_ASSIGN_OR_RETURN(answer, run.GiveResult(text));
+      } else {
+        TANDEM_ASSIGN_OR_RETURN(
+            answer, run.Ask(UserMessage(line, images, videos, settings_.options.open.allow_url)));
+        images.clear();
+        videos.clear();
       }
-      if (answer.finish == Finish::kCancelled) {
+      if (!answer.has_value()) {
+        continue;  // further calls wait for their results
+      }
+      if (settings_.json) {
+        WriteNow(DumpJson(AnswerJson(run.model().facts().name, *answer), -1), STDOUT_FILENO);
+      }
+      if (answer->finish == Finish::kCancelled) {
         return ExitCode::kInterrupted;
       }
       TANDEM_RETURN_IF_ERROR(run.session().ReadAhead(interrupt.flag()).status());
     }
   }
 
+  // What follows the word; of several lines it stands in a JSON string.
+  static Result<std::string> ResultText(const std::string& line, std::size_t number) {
+    const std::string text = line.substr(kResultWord.size());
+    if (!text.starts_with('"')) {
+      return text;
+    }
+    TANDEM_ASSIGN_OR_RETURN(const Json value, ParseJson(text, Format("line {}", number)));
+    return value.get<std::string>();
+  }
+
   RunSettings settings_;
+  std::string messages_path_;
   std::vector<std::string> words_;
   bool chat_ = false;
   bool yes_ = false;

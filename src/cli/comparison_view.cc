@@ -18,6 +18,12 @@ AnswerPrinter::Sink StateSink(const ComparisonView::Options& options, AnswerPrin
   return wanted ? std::move(err) : nullptr;
 }
 
+// A line of its own behind the answer.
+void AddCall(const ToolCall& call, std::string& answer) {
+  answer +=
+      Format("{}[{}]\n", answer.empty() || answer.ends_with('\n') ? "" : "\n", ToolCallLine(call));
+}
+
 }  // namespace
 
 ComparisonView::ComparisonView(std::vector<std::string> labels, Options options,
@@ -44,7 +50,8 @@ ComparisonView::ComparisonView(std::vector<std::string> labels, Options options,
         AnswerPrinter::Options{.out = terminal,
                                .err = options_.err,
                                .show_reasoning = options_.show_reasoning,
-                               .quiet = options_.quiet},
+                               .quiet = options_.quiet,
+                               .columns = [this] { return options_.terminal().columns; }},
         out_, std::move(err), clock_);
   }
 }
@@ -79,6 +86,13 @@ void ComparisonView::OnEvent(std::size_t column, const Event& event) {
     case Event::Kind::kAnswer:
       text.reasoning_open = false;
       text.answer += event.text;
+      break;
+    case Event::Kind::kToolCall:
+    case Event::Kind::kToolArguments:
+      text.reasoning_open = false;
+      break;
+    case Event::Kind::kToolCallEnd:
+      AddCall(*event.call, text.answer);
       break;
     case Event::Kind::kNote:
       return;  // part of the result, shown at the end
@@ -118,6 +132,9 @@ void ComparisonView::Finish(const std::vector<ColumnResult>& results,
     column.state = "";
     column.reasoning_open = false;
     column.answer = result.answer.text;
+    for (const ToolCall& call : result.answer.tool_calls) {
+      AddCall(call, column.answer);
+    }
     column.reasoning = options_.show_reasoning ? result.answer.reasoning : "";
     column.note = result.error.ok() ? FinishNote(result.answer, limits[i].options)
                                     : "Error: " + result.error.message();

@@ -6,6 +6,7 @@
 //   read    a prompt that takes long to read
 //   fail    no answer, but an error
 //   escape  an answer with control characters
+//   tool    a call of a tool, when there are definitions
 #include <chrono>
 #include <string>
 #include <thread>
@@ -64,6 +65,7 @@ class Script {
     } else {
       Split(Format("{} answers: {}", model, prompt), answer_);
     }
+    calls_ = Has(prompt, "tool") && !options.tools.empty();
   }
 
   // One step; false when there is no further one.
@@ -93,7 +95,17 @@ class Script {
       finish_ = Finish::kLength;
       return false;
     }
+    if (answered_ == answer_.size() && calls_ && on_event) {
+      const ToolCall call = Call();
+      on_event({.kind = Event::Kind::kToolCall, .text = call.name});
+      on_event({.kind = Event::Kind::kToolArguments, .text = call.arguments});
+      on_event({.kind = Event::Kind::kToolCallEnd, .text = "", .call = &call});
+    }
     return answered_ < answer_.size();
+  }
+
+  static ToolCall Call() {
+    return {.id = "call_1", .name = "get_weather", .arguments = R"({"city": "Oslo"})"};
   }
 
   Answer Collect(std::uint64_t seed) const {
@@ -105,6 +117,10 @@ class Script {
       answer.text += answer_[i];
     }
     answer.finish = finish_;
+    if (calls_ && finish_ == Finish::kStop) {
+      answer.finish = Finish::kToolCalls;
+      answer.tool_calls.push_back(Call());
+    }
     answer.thinking = thinks_;
     answer.seed = options_.sampling.seed.value_or(seed);
     answer.sampling = options_.sampling;
@@ -140,6 +156,7 @@ class Script {
   GenerateOptions options_;
   int pause_;
   bool thinks_ = false;
+  bool calls_ = false;
   std::size_t read_steps_ = 1;
   std::size_t read_ = 0;
   std::size_t reasoned_ = 0;
@@ -203,8 +220,22 @@ Result<std::vector<Message>> ParseMessages(std::string_view json) {
                         .content = item["content"].is_string() ? item["content"].get<std::string>()
                                                                : item["content"].dump(),
                         .reasoning = ""});
+    for (const Json& call : item.contains("tool_calls") ? item["tool_calls"] : Json::array()) {
+      messages.back().tool_calls.push_back({.id = call["id"].get<std::string>(),
+                                            .name = call["function"]["name"].get<std::string>(),
+                                            .arguments = R"({"city": "Oslo"})"});
+    }
   }
   return messages;
+}
+
+Result<std::string> ParseTools(std::string_view json) {
+  const Result<Json> parsed = ParseJson(json, "tools");
+  if (!parsed.ok()) {
+    return parsed.status();
+  }
+  const Json& list = parsed->is_object() ? parsed->at("tools") : *parsed;
+  return list.dump();
 }
 
 struct Session::Impl {
@@ -240,7 +271,11 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
   while (script.Step(on_event)) {
   }
   Answer answer = script.Collect(1234);
-  impl_->messages.push_back({.role = "assistant", .content = answer.text, .reasoning = ""});
+  impl_->messages.push_back({.role = "assistant",
+                             .content = answer.text,
+                             .reasoning = "",
+                             .parts = {},
+                             .tool_calls = answer.tool_calls});
   return answer;
 }
 

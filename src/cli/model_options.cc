@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "base/suggestion.h"
+#include "io/file.h"
 
 namespace tandem {
 namespace {
@@ -102,6 +103,10 @@ constexpr Setting kSettings[] = {
      },
      [](const OpenOptions&, const GenerateOptions& generate) {
        return std::string(generate.loop_check ? "" : "false");
+     }},
+    {"think-budget", [](auto v, Target t) { return ParseNumber(v, t.generate.think_budget); },
+     [](const OpenOptions&, const GenerateOptions& generate) {
+       return Text(generate.think_budget);
      }},
     OfSampling<&Sampling::temperature>("temperature"),
     OfSampling<&Sampling::top_k>("top-k"),
@@ -229,6 +234,13 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_flag_callback(
       "--no-loop-check", [&generate] { generate.loop_check = false; },
       "Let an answer go on that only repeats itself");
+  app.add_option("--think-budget", generate.think_budget,
+                 "End thinking after so many tokens and answer; 0: no thinking; default: no limit")
+      ->option_text(" N")
+      ->check(&RefuseNegative);
+  app.add_option("--tools", options.tools_path,
+                 "JSON file with definitions of tools that the model may call")
+      ->option_text(" FILE");
   AddOpenOptions(app, options.open);
   AddPictureOptions(app, options);
   AddSamplingOptions(app, generate.sampling);
@@ -270,6 +282,15 @@ Status FinishModelOptions(ModelOptions& options) {
                    Printable(options.image_tokens))};
   }
   return OkStatus();
+}
+
+Result<std::string> ReadToolsFile(const std::string& path) {
+  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  Result<std::string> tools = ParseTools(text);
+  if (!tools.ok()) {
+    return Status(tools.status().code(), Format("{}: {}", path, tools.status().message()));
+  }
+  return tools;
 }
 
 std::vector<std::string> SettingsOf(const OpenOptions& open, const GenerateOptions& generate) {

@@ -29,6 +29,7 @@ struct ModelOptions {
   std::string image_pixels;  // MIN:MAX, as given
   std::string video_pixels;
   std::string image_tokens = "1024";  // a number, or "model"
+  std::string tools_path;             // of definitions; empty: none
 };
 
 /// Adds --ctx, --threads, --isa, --kv, --seed, --max-tokens, --think, --stop, --format,
@@ -42,6 +43,9 @@ std::string RefuseNegative(const std::string& text);
 /// What the parser cannot do: reads --think, the ID=BIAS pairs and the limits of pictures.
 /// InvalidArgument names the bad one.
 Status FinishModelOptions(ModelOptions& options);
+
+/// Reads definitions of tools. Errors of ReadFile and ParseTools, which name the file.
+Result<std::string> ReadToolsFile(const std::string& path);
 
 /// Applies "NAME=VALUE", "think" or "nothink" to the options; the names are those of the long
 /// options, without the dashes. InvalidArgument, with what could be meant, for anything else.

@@ -14,6 +14,10 @@ Result<PromptCase> ParseLine(std::string_view line, const std::string& where) {
   TANDEM_RETURN_IF_ERROR(CheckUtf8(line, where));
   TANDEM_ASSIGN_OR_RETURN(const Json value, ParseJson(line, where));
   const Json* prompt = &value;
+  if (value.is_object() && value.contains("tools")) {
+    return Status(StatusCode::kUnsupported,
+                  Format("{}: \"tools\" are the same for all prompts; --tools gives them", where));
+  }
   if (value.is_object() && value.contains("messages")) {
     Result<std::vector<Message>> messages = ParseMessages(line);
     if (!messages.ok()) {

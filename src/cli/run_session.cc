@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/format.h"
@@ -22,6 +24,9 @@ Result<std::unique_ptr<RunSession>> RunSession::Open(RunSettings settings,
   std::unique_ptr<RunSession> run(new RunSession(std::move(settings), cancel));
   TANDEM_RETURN_IF_ERROR(run->Reopen());
   run->Clear();
+  for (Message& message : run->settings_.beginning) {
+    run->session_->Add(std::move(message));
+  }
   return run;
 }
 
@@ -61,10 +66,54 @@ Result<Answer> RunSession::Ask(Message message) {
   return answer;
 }
 
+std::vector<ToolCall> RunSession::WaitingCalls() const {
+  const std::vector<Message>& messages = session_->messages();
+  std::size_t results = 0;
+  auto last = messages.rbegin();
+  for (; last != messages.rend() && last->role == "tool"; ++last) {
+    ++results;
+  }
+  std::vector<ToolCall> calls;
+  if (last != messages.rend() && last->role == "assistant") {
+    std::copy_if(last->tool_calls.begin(), last->tool_calls.end(), std::back_inserter(calls),
+                 [](const ToolCall& call) { return call.complete; });
+  }
+  calls.erase(calls.begin(),
+              calls.begin() + static_cast<std::ptrdiff_t>(std::min(results, calls.size())));
+  return calls;
+}
+
+Result<std::optional<Answer>> RunSession::GiveResult(std::string_view text) {
+  const std::vector<ToolCall> waiting = WaitingCalls();
+  if (waiting.empty()) {
+    return Status(StatusCode::kInvalidArgument, "no call of a tool waits for a result");
+  }
+  session_->Add({.role = "tool",
+                 .content = std::string(text),
+                 .reasoning = "",
+                 .parts = {},
+                 .tool_calls = {},
+                 .tool_call_id = waiting[0].id,
+                 .name = waiting[0].name});
+  if (waiting.size() > 1) {
+    return std::optional<Answer>();
+  }
+  Result<Answer> answer = Generate();
+  if (!answer.ok()) {
+    session_->RemoveLast();
+    return answer.status();
+  }
+  return std::optional(std::move(answer).value());
+}
+
 Result<Answer> RunSession::Generate() {
   const bool show = out_.interactive ? !settings_.hide_thinking : settings_.show_thinking;
   AnswerPrinter printer(
-      {.out = out_, .err = err_, .show_reasoning = show, .quiet = settings_.quiet},
+      {.out = out_,
+       .err = err_,
+       .show_reasoning = show,
+       .quiet = settings_.quiet,
+       .columns = [] { return Terminal::Of(STDOUT_FILENO).columns; }},
       [](std::string_view text) { WriteNow(text, STDOUT_FILENO); },
       [](std::string_view text) { WriteNow(text, STDERR_FILENO); },
       [] { return std::chrono::steady_clock::now(); });
@@ -72,8 +121,8 @@ Result<Answer> RunSession::Generate() {
   options.cancel = cancel_;
   const bool json = settings_.json;
   Result<Answer> answer = session_->Generate(options, [&printer, json](const Event& event) {
-    const bool text = event.kind == Event::Kind::kAnswer || event.kind == Event::Kind::kReasoning;
-    if (!json || !text) {
+    const bool aside = event.kind == Event::Kind::kPrefill || event.kind == Event::Kind::kNote;
+    if (!json || aside) {
       printer.OnEvent(event);
     }
     return true;
@@ -103,6 +152,9 @@ void RunSession::ShowEnd(const Answer& answer) const {
     if (settings_.hide_thinking && answer.figures.reasoning_tokens > 0) {
       state = Format("[thinking on, {} tokens hidden; /show thinking]",
                      answer.figures.reasoning_tokens);
+    }
+    if (answer.thinking_cut) {
+      state = Format("[thinking on, ended after {} tokens]", answer.figures.reasoning_tokens);
     }
     WriteNow(err_.Dim(state) + "\n", STDERR_FILENO);
   }

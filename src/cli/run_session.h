@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tandem/tandem.h"
@@ -23,6 +24,7 @@ struct RunSettings {
   bool verbose = false;
   bool json = false;  // text is not streamed
   bool quiet = false;
+  std::vector<Message> beginning;  // of the first conversation, in front of the first prompt
 };
 
 /// An opened model, one conversation with it, and how its answers are shown. Single-threaded.
@@ -37,6 +39,12 @@ class RunSession {
   Result<Answer> Ask(Message message);
   /// Answers the conversation as it stands.
   Result<Answer> Generate();
+  /// Gives the result of the first call of the last answer that has none, and once all have one,
+  /// answers; nothing is answered before. InvalidArgument when no call waits; a result that could
+  /// not be answered is taken back.
+  Result<std::optional<Answer>> GiveResult(std::string_view text);
+  /// The calls of the last answer that have no result yet.
+  std::vector<ToolCall> WaitingCalls() const;
   /// Begins anew, with the system text alone.
   void Clear();
   /// Opens the model again as the settings say now, and goes on with the same messages. After an

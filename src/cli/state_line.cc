@@ -23,6 +23,10 @@ std::string StateOf(const Event& event) {
       return "thinking";
     case Event::Kind::kAnswer:
       return "answering";
+    case Event::Kind::kToolCall:
+    case Event::Kind::kToolArguments:
+    case Event::Kind::kToolCallEnd:
+      return "calling";
     case Event::Kind::kNote:
       break;
   }
@@ -45,7 +49,8 @@ void StateLine::OnEvent(std::size_t column, const Event& event) {
   }
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     Column& other = columns_[i];
-    const bool started = other.state == "thinking" || other.state == "answering";
+    const bool started =
+        other.state == "thinking" || other.state == "answering" || other.state == "calling";
     other.silent_for = i == column ? 0 : other.silent_for + 1;
     if (started && other.silent_for > kEndedAfter * (columns_.size() - 1)) {
       other.state = "";

@@ -21,8 +21,8 @@ class StateLine {
             AnswerPrinter::Clock clock);
 
   void OnEvent(std::size_t column, const Event& event);
-  /// "waiting", "looking 20 %", "reading 45 %", "thinking", "answering", or nothing for a column
-  /// that has been silent for so long while others spoke that it must have ended.
+  /// "waiting", "looking 20 %", "reading 45 %", "thinking", "answering", "calling", or nothing for
+  /// a column that has been silent for so long while others spoke that it must have ended.
   const std::string& state(std::size_t column) const { return columns_[column].state; }
   /// Takes the line away.
   void Erase();

@@ -6,6 +6,13 @@
 
 namespace tandem {
 
+void StreamWrapper::SetColumns(std::size_t columns) {
+  columns_ = columns;
+  if (columns_ > 0 && used_ > columns_) {
+    used_ = (used_ - 1) % columns_ + 1;
+  }
+}
+
 void StreamWrapper::PutWord(std::string_view word, std::string& out) {
   if (word.empty()) {
     return;

@@ -13,6 +13,9 @@ class StreamWrapper {
   /// `columns`: cells of a line; 0: lines are left as they are.
   explicit StreamWrapper(std::size_t columns) : columns_(columns) {}
 
+  /// The width has changed; the terminal has broken the line that it has at the new one.
+  void SetColumns(std::size_t columns);
+
   /// What can be shown after this piece of text (whole UTF-8 characters).
   std::string Feed(std::string_view text);
   /// What was held back. What comes after it starts a line.

@@ -317,7 +317,13 @@ void Engine::SampleNext(Request& request, std::span<const float> logits) {
     request.finish = FinishReason::kMaxTokens;
     return;
   }
-  const TokenId token = request.sampler->Sample(logits, request.sequence->length()).token;
+  TokenId token = 0;
+  if (request.forced.empty()) {
+    token = request.sampler->Sample(logits, request.sequence->length()).token;
+  } else {
+    token = request.forced.front();
+    request.forced = request.forced.subspan(1);
+  }
   request.sampler->Accept(token);
   ++request.generated;
   const bool go_on = !request.on_token || request.on_token(token);

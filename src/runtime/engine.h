@@ -46,6 +46,9 @@ struct Request {
   std::size_t max_tokens = 0;
   std::vector<TokenId> stop_tokens;
   const std::atomic<bool>* cancel = nullptr;
+  /// Tokens that come next whatever the sampler would choose; all else goes on as if it had chosen
+  /// them. Taken from the front; on_token may set it. What it points to must stay.
+  std::span<const TokenId> forced;
 
   /// Each sampled token, stop tokens included; false ends the request.
   std::function<bool(TokenId)> on_token;

@@ -18,6 +18,9 @@ class StreamDecoder {
   /// The characters that `id` completes, perhaps none. Valid UTF-8.
   std::string Push(TokenId id);
 
+  /// Whether the bytes so far end between characters.
+  bool between_characters() const { return held_.empty(); }
+
   /// At the end of generation: U+FFFD for an incomplete character that is still held, or nothing.
   /// The decoder is then as new.
   std::string Flush();

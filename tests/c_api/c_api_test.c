@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <math.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,91 @@ static void test_options(void) {
   EXPECT(strstr(text, "\"context_tokens\":512,") != NULL);
   EXPECT(strstr(text, "\"architecture\":\"phi3\"") != NULL);
   tandem_model_free(model);
+}
+
+/* What a caller compiled with an older header hands over: a struct that ends at some field. */
+static void test_older_options(const tandem_model* model) {
+  static const size_t ends[] = {sizeof(size_t), offsetof(tandem_generate_options, stop),
+                                offsetof(tandem_generate_options, tools),
+                                offsetof(tandem_generate_options, think_budget),
+                                sizeof(tandem_generate_options)};
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; ++i) {
+    union {
+      tandem_generate_options options;
+      unsigned char bytes[sizeof(tandem_generate_options)];
+    } given;
+    tandem_session* session = NULL;
+    size_t j;
+    memset(&given, 0xAB, sizeof given);
+    tandem_generate_options_init(&given.options, ends[i]);
+    for (j = ends[i]; j < sizeof given && given.bytes[j] == 0xAB; ++j) {
+    }
+    EXPECT(j == sizeof given); /* init leaves what the caller does not have alone */
+    EXPECT(tandem_session_new(model, &session) == TANDEM_OK);
+    EXPECT(tandem_session_add(session, kHello) == TANDEM_OK);
+    EXPECT(tandem_session_generate(session, &given.options, NULL, NULL) == TANDEM_OK);
+    tandem_session_free(session);
+  }
+  {
+    tandem_open_options open;
+    tandem_open_options_init(&open, sizeof open);
+    EXPECT(open.allow_url == 0 && open.allow_private_url == 0);
+    tandem_open_options_init(&open, offsetof(tandem_open_options, allow_url));
+    open.allow_url = 1; /* not looked at: it lies behind the end */
+    EXPECT(tandem_plan("qwen3.5:demo", &open, NULL, 0, NULL) == TANDEM_BUFFER_TOO_SMALL);
+    open.size = 3;
+    EXPECT_ERROR(tandem_plan("qwen3.5:demo", &open, NULL, 0, NULL), TANDEM_INVALID_ARGUMENT,
+                 "size is 3");
+    open.size = 5000;
+    EXPECT_ERROR(tandem_plan("qwen3.5:demo", &open, NULL, 0, NULL), TANDEM_INVALID_ARGUMENT,
+                 "size is 5000");
+  }
+}
+
+/* Definitions come with the options or with messages; calls and results are messages. */
+static void test_tools(const tandem_model* model) {
+  static const char* const tools = "[{\"name\":\"get_weather\"}]";
+  static const char* const talk =
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"Weather? /no_think\"},"
+      "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"call_1\","
+      "\"function\":{\"name\":\"get_weather\",\"arguments\":\"{}\"}}]},"
+      "{\"role\":\"tool\",\"tool_call_id\":\"call_1\",\"content\":\"3 C\"}],"
+      "\"tools\":[{\"name\":\"get_weather\"}]}";
+  tandem_session* session = NULL;
+  tandem_generate_options options = greedy(8);
+  char with[4096];
+  char without[4096];
+  EXPECT(tandem_session_new(model, &session) == TANDEM_OK);
+  EXPECT(tandem_session_add(session, talk) == TANDEM_OK);
+  EXPECT(tandem_session_messages(session, with, sizeof with, NULL) == TANDEM_OK);
+  EXPECT(strstr(with, "\"tool_calls\":[{\"id\":\"call_1\",\"type\":\"function\"") != NULL);
+  EXPECT(strstr(with, "\"tool_call_id\":\"call_1\"") != NULL);
+  EXPECT(tandem_session_generate(session, &options, NULL, NULL) == TANDEM_OK);
+  EXPECT(tandem_session_answer(session, with, sizeof with, NULL) == TANDEM_OK);
+  EXPECT(strstr(with, "\"tool_calls\":[]") != NULL);
+  tandem_session_clear(session);
+  EXPECT(tandem_session_add(session, kHello) == TANDEM_OK);
+  EXPECT(tandem_session_generate(session, &options, NULL, NULL) == TANDEM_OK);
+  EXPECT(tandem_session_answer(session, without, sizeof without, NULL) == TANDEM_OK);
+  EXPECT(tandem_session_remove_last(session) == TANDEM_OK);
+  options.tools = tools;
+  EXPECT(tandem_session_generate(session, &options, NULL, NULL) == TANDEM_OK);
+  EXPECT(tandem_session_answer(session, with, sizeof with, NULL) == TANDEM_OK);
+  EXPECT(strcmp(strstr(with, "\"prompt_tokens\":"), strstr(without, "\"prompt_tokens\":")) != 0);
+  EXPECT(tandem_session_remove_last(session) == TANDEM_OK);
+  options.tools = "[1]";
+  EXPECT_ERROR(tandem_session_generate(session, &options, NULL, NULL), TANDEM_INVALID_ARGUMENT,
+               "tool 0");
+  EXPECT_ERROR(tandem_session_add(session, "{\"messages\":[],\"tools\":[{}]}"),
+               TANDEM_INVALID_ARGUMENT, "name");
+  /* A budget ends thinking. */
+  options = greedy(100);
+  options.thinking = TANDEM_THINKING_ON;
+  options.think_budget = 2;
+  EXPECT(tandem_session_generate(session, &options, NULL, NULL) == TANDEM_OK);
+  EXPECT(tandem_session_answer(session, with, sizeof with, NULL) == TANDEM_OK);
+  EXPECT(strstr(with, "\"thinking_cut\":true") != NULL);
+  tandem_session_free(session);
 }
 
 static void test_text(const tandem_model* model) {
@@ -384,6 +470,8 @@ int main(void) {
     test_text(qwen);
     test_session(qwen);
     test_format(qwen);
+    test_older_options(qwen);
+    test_tools(qwen);
     test_threads(qwen);
     tandem_model_free(qwen);
   }

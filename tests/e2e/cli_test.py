@@ -39,6 +39,36 @@ class Demo(unittest.TestCase):
         self.assertEqual(answer["reasoning"], "")
         self.assertEqual(answer["figures"]["reasoning_tokens"], 0)
 
+    def test_a_budget_ends_thinking(self):
+        arguments = ("run", QWEN, "What is 27 + 45?", "--json", "--seed", "4")
+        free = json.loads(run(*arguments).stdout)
+        cut = json.loads(run(*arguments, "--think-budget", "3").stdout)
+        self.assertEqual((free["thinking_cut"], cut["thinking_cut"]), (False, True))
+        self.assertIn("Considering the limited time by the user", cut["reasoning"])
+        # The line itself, and at most the rest of a character.
+        line = len(json.loads(run("tokenize", QWEN, cut["reasoning"][cut["reasoning"].index("Considering"):]).stdout))
+        self.assertLessEqual(cut["figures"]["reasoning_tokens"], 3 + 3 + line + 4)
+        self.assertTrue(cut["answer"])
+        none = json.loads(run(*arguments, "--think-budget", "0").stdout)
+        self.assertEqual((none["thinking"], none["reasoning"], none["figures"]["reasoning_tokens"]), (False, "", 0))
+
+    def test_a_result_of_a_tool_is_answered(self):
+        tools = [{"type": "function", "function": {"name": "get_weather"}}]
+        messages = [{"role": "user", "content": "Weather in Oslo?"},
+                    {"role": "assistant", "content": "", "tool_calls": [
+                        {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": {}}}]},
+                    {"role": "tool", "tool_call_id": "call_1", "content": "3 C"}]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "m.json")
+            for model in (QWEN, PHI):
+                path.write_text(json.dumps({"messages": messages}))
+                plain = json.loads(run("run", model, "--messages", str(path), "--json").stdout)
+                path.write_text(json.dumps({"messages": messages, "tools": tools}))
+                told = json.loads(run("run", model, "--messages", str(path), "--json").stdout)
+                ids = json.loads(run("tokenize", model, json.dumps(tools[0]["function"])).stdout)
+                self.assertGreaterEqual(told["figures"]["prompt_tokens"],
+                                        plain["figures"]["prompt_tokens"] + len(ids) - 2)
+
     def test_same_seed_same_answer(self):
         answers = {run("run", PHI, "Who are you?", "--temperature", "1", "--seed", "5").stdout for _ in range(2)}
         self.assertEqual(len(answers), 1)
@@ -69,6 +99,17 @@ class Demo(unittest.TestCase):
                 self.assertGreater(answers[1]["figures"]["reasoning_tokens"], 0)
                 self.assertLess(answers[2]["figures"]["read_ahead_tokens"],
                                 answers[1]["figures"]["answer_tokens"] + 14)
+
+    def test_a_reader_that_leaves_ends_it_quietly(self):
+        command = 'set -o pipefail; printf "What is 3 + 4?\\n" | "$0" run "$1" --show-thinking --seed 1 | head -1'
+        done = subprocess.run(["bash", "-c", command, TANDEM, QWEN], capture_output=True, timeout=120)
+        self.assertEqual((done.stdout, done.stderr), (b"Thinking...\n", b""))
+
+    def test_quiet_is_the_answer_alone(self):
+        for arguments in (("run", PHI), ("run", QWEN, "--verbose"), ("compare", QWEN, PHI)):
+            done = run(*arguments, "--quiet", "--seed", "4", data=b"Hello")
+            self.assertEqual((done.returncode, done.stderr), (0, b""), arguments)
+            self.assertTrue(done.stdout)
 
     def test_a_conversation_without_a_terminal(self):
         done = run("run", PHI, "--chat", "--quiet", data=b"Hello\n\nBye\n")

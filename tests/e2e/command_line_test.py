@@ -40,7 +40,7 @@ class Usage(unittest.TestCase):
         for option, value in (("--threads", "-1"), ("--threads", "100000"), ("--ctx", "-1"), ("--max-tokens", "-5"),
                               ("--seed", "-1"), ("--kv", "f64"), ("--isa", "avx9"), ("--temperature", "-1"),
                               ("--top-p", "2"), ("--min-p", "-0.1"), ("--repetition-penalty", "-1"), ("--top-k", "-1"),
-                              ("--repetition-penalty", "0"), ("--temperature", "nan"), ("--presence-penalty", "inf")):
+                              ("--think-budget", "-1"), ("--repetition-penalty", "0"), ("--temperature", "nan"), ("--presence-penalty", "inf")):
             code, out, err = run("run", QWEN, "hi", option, value)
             self.assertEqual((code, out), (2, ""), option)
             self.assertIn(option, err.splitlines()[0])
@@ -93,8 +93,8 @@ class Run(unittest.TestCase):
         code, out, _ = run("run", QWEN, "--json", "--seed", "5", "hi")
         answer = json.loads(out)
         self.assertEqual(code, 0)
-        self.assertEqual(list(answer), ["model", "answer", "reasoning", "thinking", "finish", "seed", "sampling",
-                                        "figures", "notes"])
+        self.assertEqual(list(answer), ["model", "answer", "reasoning", "thinking", "thinking_cut", "tool_calls",
+                                        "finish", "seed", "sampling", "figures", "notes"])
         self.assertEqual((answer["thinking"], answer["finish"], answer["seed"]), (True, "stop", 5))
 
     def test_think_switches(self):
@@ -117,6 +117,69 @@ class Run(unittest.TestCase):
         self.assertIn(b"Error: cannot write to standard output", result.stderr)
 
 
+class Tools(unittest.TestCase):
+    CALL = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": {"city": "Oslo"}}}
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.tools = self.write("tools.json", [{"type": "function", "function": {"name": "get_weather"}}])
+
+    def write(self, name, value):
+        path = Path(self.folder.name, name)
+        path.write_text(json.dumps(value))
+        return str(path)
+
+    def test_a_call_is_a_line_or_an_object(self):
+        code, out, err = run("run", PHI, "--tools", self.tools, "use a tool")
+        self.assertEqual((code, out, err), (0, f'{PHI} answers: use a tool\ncalls get_weather {{"city": "Oslo"}}\n', ""))
+        answer = json.loads(run("run", PHI, "--tools", self.tools, "--json", "use a tool")[1])
+        self.assertEqual((answer["finish"], answer["tool_calls"]), ("tool_calls", [self.CALL]))
+        without = json.loads(run("run", PHI, "--json", "use a tool")[1])
+        self.assertEqual((without["finish"], without["tool_calls"]), ("stop", []))
+
+    def test_results_are_lines_of_a_conversation(self):
+        lines = b"use a tool\n/tool \"3 C\\nrain\"\n/tool again\n"
+        code, out, err = run("run", PHI, "--tools", self.tools, "--chat", "--json", stdin=lines)
+        self.assertEqual(code, 1)
+        self.assertEqual(err, "Error: no call of a tool waits for a result\n")
+        self.assertEqual([json.loads(line)["answer"] for line in out.splitlines()],
+                         [f"{PHI} answers: use a tool", f"{PHI} answers: 3 C\nrain"])
+
+    def test_messages_that_end_with_a_result_need_no_prompt(self):
+        messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "", "tool_calls": [self.CALL]},
+                    {"role": "tool", "content": "3 C"}]
+        path = self.write("messages.json", {"messages": messages})
+        self.assertEqual(run("run", PHI, "--messages", path), (0, f"{PHI} answers: 3 C\n", ""))
+        self.assertEqual(run("run", PHI, "--messages", path, "go on"), (0, f"{PHI} answers: go on\n", ""))
+        code, _, err = run("run", PHI, "--messages", self.write("a.json", messages[:2]))
+        self.assertEqual(code, 2)
+        self.assertIn("there is no prompt", err)
+        code, _, err = run("run", PHI, "--messages", path, "--system", "s")
+        self.assertEqual(code, 2)
+        self.assertIn("--system and --messages exclude each other", err)
+        with_tools = self.write("t.json", {"messages": [{"role": "user", "content": "use a tool"}],
+                                           "tools": [{"name": "get_weather"}]})
+        self.assertIn("calls get_weather", run("run", PHI, "--messages", with_tools)[1])
+
+    def test_a_missing_file_is_an_error(self):
+        for option in ("--tools", "--messages"):
+            code, out, err = run("run", PHI, option, "/nonsense", "hi")
+            self.assertEqual((code, out), (1, ""))
+            self.assertEqual(err, "Error: cannot open '/nonsense': No such file or directory\n")
+
+    def test_compare_shows_calls_in_their_columns(self):
+        code, out, _ = run("compare", QWEN, PHI, "--tools", self.tools, "--prompt", "use a tool")
+        self.assertEqual(code, 0)
+        self.assertEqual(out.count('\n[calls get_weather {"city": "Oslo"}]\n'), 2)
+        columns = json.loads(run("compare", QWEN, PHI, "--json", "--tools", self.tools, "use", "a", "tool")[1])["columns"]
+        self.assertEqual([c["tool_calls"] for c in columns], [[self.CALL], [self.CALL]])
+        prompts = self.write("p.jsonl", {"messages": [{"role": "user", "content": "x"}], "tools": []})
+        code, _, err = run("compare", QWEN, PHI, "--prompts", prompts)
+        self.assertEqual(code, 1)
+        self.assertIn("--tools gives them", err)
+
+
 class Compare(unittest.TestCase):
     def test_models_end_where_the_prompt_begins(self):
         code, out, _ = run("compare", QWEN + "@nothink", PHI, "a", "b", "--json", "--seed", "3")
@@ -137,6 +200,11 @@ class Compare(unittest.TestCase):
         code, _, err = run("compare", QWEN, "hello there")
         self.assertEqual(code, 2)
         self.assertIn("at least two models", err)
+
+    def test_a_slip_in_a_name_is_named(self):
+        code, _, err = run("compare", "qwen3.5:dmeo", PHI, "hello there")
+        self.assertEqual(code, 2)
+        self.assertIn("did you mean 'qwen3.5:demo'?", err)
 
     def test_a_slip_in_a_setting_is_named(self):
         code, _, err = run("compare", QWEN + "@thnik", PHI, "hi")

@@ -122,9 +122,9 @@ class Session:
         self.screen.feed(text)
         return bool(data)
 
-    def wait_for(self, part, seconds=20):
+    def wait_for(self, part, seconds=20, count=1):
         end = time.monotonic() + seconds
-        while part not in self.screen.text():
+        while self.screen.text().count(part) < count:
             if time.monotonic() > end:
                 raise AssertionError(f"{part!r} does not appear in:\n{self.screen.text()}")
             self.read(0.05)
@@ -275,6 +275,35 @@ class Chat(unittest.TestCase):
             session.type("/bye\n")
             self.assertEqual(session.finish(), 0)
 
+    def test_tools_are_called_and_answered(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tools, saved = os.path.join(folder, "tools.json"), os.path.join(folder, "talk.json")
+            with open(tools, "w") as file:
+                file.write('[{"type": "function", "function": {"name": "get_weather"}}]')
+            session = Session("run", PHI, environment={"HOME": folder})
+            session.wait_for(">>>")
+            for command, shown in (("/tool x", "Error: no call of a tool waits for a result"),
+                                   ("/set tools /nonsense", "Error: cannot open '/nonsense'"),
+                                   (f"/set tools {tools}", "The tools are get_weather."),
+                                   ("use a tool", 'calls get_weather {"city": "Oslo"}'),
+                                   (f"/save {saved}", "2 messages are in"),
+                                   ("/tool 3 C", "answers: 3 C"),
+                                   ("/set tools", "There are no tools."),
+                                   (f"/load {saved}", "2 messages with phi4-mini:demo."),
+                                   ("/show tools", "get_weather"),
+                                   ("/show messages", 'use a tool [calls get_weather {"city": "Oslo"}]'),
+                                   ("/tool 4 C", "answers: 4 C"),
+                                   ("/set think-budget 7", "think-budget is 7."),
+                                   ("/show parameters", "think-budget=7"),
+                                   ("/set think-budget x", "'x' is no value of think-budget"),
+                                   ("/set think-budget", "Thinking has no limit."),
+                                   ("/set tool", "did you mean tools")):
+                session.type(command + "\n")
+                session.wait_for(shown)
+            self.assertIn('\x1b[2mcalls get_weather {"city": "Oslo"}\x1b[0m', session.raw)
+            session.type("/bye\n")
+            self.assertEqual(session.finish(), 0)
+
     def test_what_is_typed_during_an_answer_counts(self):
         session = Session("run", PHI)
         session.wait_for(">>>")
@@ -300,6 +329,34 @@ class Chat(unittest.TestCase):
         session.type("/bye\n")
         self.assertEqual(session.finish(), 0)
         self.assertNotIn("\x1b", session.raw)
+
+    def test_ctrl_c_stops_the_reading_and_not_the_program(self):
+        session = Session("run", PHI)
+        session.wait_for(">>>")
+        session.type("read this\n")
+        session.wait_for("reading the prompt")
+        session.type("\x03")
+        session.wait_for(">>>", count=2)
+        self.assertNotIn("answers: read this", session.screen.text())
+        session.type("again\n")
+        session.wait_for("answers: again")
+        session.type("\x04")
+        self.assertEqual(session.finish(), 0)
+
+    def test_a_window_that_changes_while_an_answer_comes(self):
+        session = Session("run", PHI, columns=100)
+        session.wait_for(">>>")
+        session.type("slow " + "word " * 60 + "\n")
+        session.wait_for("answers: slow word")
+        session.resize(50, 30)
+        session.wait_for(">>>", count=2)
+        lines = session.screen.text().split("answers: ")[1].splitlines()
+        self.assertEqual(" ".join(lines).split().count("word"), 60)
+        self.assertTrue(all(len(line) <= 50 for line in lines[1:]), lines)
+        session.type("long " + "word " * 20 + "\n")
+        session.wait_for("Line 60")
+        session.type("\x04")
+        self.assertEqual(session.finish(), 0)
 
     def test_ctrl_c_stops_the_answer_and_not_the_program(self):
         session = Session("run", PHI)
@@ -363,6 +420,21 @@ class Compare(unittest.TestCase):
         self.assertTrue(session.screen.cursor_shown)
         self.assertIn("[interrupted]", text)
         self.assertIn("cancelled", text)
+
+    def test_ctrl_c_in_a_conversation_while_reading_and_while_answering(self):
+        session = Session("compare", QWEN, PHI)
+        session.wait_for(">>>")
+        for message, seen, count in (("read this", "reading", 2), ("slow long", "Line 2", 4)):
+            session.type(message + "\n")
+            session.wait_for(seen)
+            session.type("\x03")
+            session.wait_for("[interrupted]", count=count)
+        session.wait_for(">>>", count=3)
+        self.assertNotIn("answers: read this", session.screen.text())
+        session.type("again\n")
+        session.wait_for("phi4-mini:demo answers: again")
+        session.type("\x04")
+        self.assertEqual(session.finish(), 0)
 
     def test_a_conversation_with_votes(self):
         session = Session("compare", QWEN, PHI)

@@ -68,8 +68,8 @@ class Tmux:
         subprocess.run(["tmux", "-S", self.socket, "kill-server"], capture_output=True, timeout=30)
 
 
-def end_token():
-    done = subprocess.run([PROGRAM, "tokenize", QWEN, "<|im_end|>", "--special"], check=True, capture_output=True)
+def end_token(model=QWEN, text="<|im_end|>"):
+    done = subprocess.run([PROGRAM, "tokenize", model, text, "--special"], check=True, capture_output=True)
     return json.loads(done.stdout)[0]
 
 
@@ -131,6 +131,29 @@ class Run(unittest.TestCase):
 
 
 class Compare(unittest.TestCase):
+    def test_ctrl_c_while_reading_and_while_answering(self):
+        with tempfile.TemporaryDirectory() as folder:
+            # No token ends a turn, so only Ctrl-C ends the answers.
+            forbidden = [option for model, text in ((QWEN, "<|im_end|>"), (PHI, "<|end|>"))
+                         for option in ("--logit-bias", f"{end_token(model, text)}=-inf")]
+            terminal = Tmux(folder, "compare", QWEN, PHI, "--think=false", "--max-tokens", "0", *forbidden)
+            self.addCleanup(terminal.close)
+            terminal.prompt(1)
+            terminal.say("Hello")
+            terminal.wait_for("phi4-mini:demo  answering")
+            terminal.keys("C-c")
+            terminal.wait_for("[interrupted]")
+            terminal.prompt(2)
+            terminal.type("Copy this: " + "apple pear plum " * 150)
+            terminal.keys("Enter")
+            time.sleep(0.05)
+            terminal.keys("C-c")
+            terminal.prompt(3)
+            terminal.say("/show")
+            terminal.wait_for("user: Hello", 2)
+            terminal.keys("C-d")
+            terminal.wait_for("left with 0")
+
     def test_a_conversation_with_votes(self):
         with tempfile.TemporaryDirectory() as folder:
             terminal = Tmux(folder, "compare", QWEN, PHI, "--temperature", "0")
@@ -141,9 +164,16 @@ class Compare(unittest.TestCase):
             terminal.prompt(2)
             terminal.say("/vote tie")
             terminal.wait_for("Votes: a qwen3.5:demo 0, b phi4-mini:demo 0, ties 1")
+            # Too narrow for columns, then wide again.
+            terminal.run("resize-window", "-x", "60", "-y", "40")
             terminal.say("Hello")
             terminal.wait_for("b  phi4-mini:demo: ", 2)
             terminal.prompt(4)
+            self.assertIn("== phi4-mini:demo ==", terminal.text())
+            terminal.run("resize-window", "-x", "120", "-y", "40")
+            terminal.say("Bye")
+            terminal.wait_for("b  phi4-mini:demo: ", 3)
+            terminal.prompt(5)
             terminal.say("/vote b")
             terminal.wait_for("b phi4-mini:demo 1, ties 1")
             terminal.say("/show")

@@ -15,6 +15,7 @@
 #include "cli/numbers.h"
 #include "cli/prompt_media.h"
 #include "cli/repl/saved_chat.h"
+#include "io/json.h"
 
 namespace tandem {
 namespace {
@@ -54,9 +55,29 @@ std::string MessageText(const Message& message) {
   return text;
 }
 
+std::string CallsText(const Message& message) {
+  std::string text;
+  for (const ToolCall& call : message.tool_calls) {
+    text +=
+        Format("{}[{}]", message.content.empty() && text.empty() ? "" : " ", ToolCallLine(call));
+  }
+  return text;
+}
+
+std::string ToolNames(const std::string& tools) {
+  std::string names;
+  const Result<Json> list = ParseJson(tools.empty() ? "[]" : tools, "tools");
+  for (const Json& tool : list.ok() ? *list : Json::array()) {
+    const Json& function = tool.contains("function") ? tool["function"] : tool;
+    names += (names.empty() ? "" : ", ") + function["name"].get<std::string>();
+  }
+  return names;
+}
+
 std::vector<std::string> SetWords() {
-  return {"parameter", "system", "think",   "nothink",   "hidethinking", "showthinking",
-          "verbose",   "quiet",  "history", "nohistory", "format"};
+  return {"parameter",    "system",       "think",    "nothink", "think-budget",
+          "hidethinking", "showthinking", "tools",    "format",  "verbose",
+          "quiet",        "history",      "nohistory"};
 }
 
 bool IsSavedChat(const std::string& name) {
@@ -94,9 +115,13 @@ std::vector<ReplCommand> RunRepl::Commands() {
        .words = SetWords()},
       {.name = "/show",
        .arguments = "[WHAT]",
-       .help = "info, parameters, system, messages, thinking or memory",
+       .help = "info, parameters, system, tools, messages, thinking or memory",
        .run = [this](std::string_view rest) { Show(rest); },
-       .words = {"info", "parameters", "system", "messages", "thinking", "memory"}},
+       .words = {"info", "parameters", "system", "tools", "messages", "thinking", "memory"}},
+      {.name = "/tool",
+       .arguments = "TEXT",
+       .help = "the result of a call that the model made",
+       .run = [this](std::string_view rest) { GiveResult(rest); }},
       {.name = "/regen",
        .arguments = "[N]",
        .help = "answer the last (or N-th) message again",
@@ -146,6 +171,8 @@ void RunRepl::Set(std::string_view rest) {
         "/set system TEXT            instructions before the conversation, \"\"\" for several "
         "lines\n"
         "/set think, nothink         think before answering, or not\n"
+        "/set think-budget N         end thinking after so many tokens; without N: no limit\n"
+        "/set tools FILE             tools that the model may call; without FILE: none\n"
         "/set hidethinking, showthinking\n"
         "/set verbose, quiet         figures after each answer, or not\n"
         "/set history, nohistory     remember what is typed, or not\n"
@@ -159,6 +186,10 @@ void RunRepl::Set(std::string_view rest) {
   } else if (word == "think" || word == "nothink") {
     settings.options.generate.thinking = word == "think" ? Thinking::kOn : Thinking::kOff;
     Say(Format("Thinking is {}.", word == "think" ? "on" : "off"));
+  } else if (word == "think-budget") {
+    SetThinkBudget(value);
+  } else if (word == "tools") {
+    SetTools(value);
   } else if (word == "hidethinking" || word == "showthinking") {
     settings.hide_thinking = word == "hidethinking";
     Say(settings.hide_thinking ? "Thinking is hidden; /show thinking shows the last one."
@@ -223,6 +254,44 @@ void RunRepl::SetFormat(std::string_view rest) {
   run_.settings().options.generate.format = std::move(format).value();
 }
 
+void RunRepl::SetThinkBudget(std::string_view rest) {
+  if (rest.empty()) {
+    run_.settings().options.generate.think_budget.reset();
+    Say("Thinking has no limit.");
+    return;
+  }
+  SetParameter(Format("think-budget {}", rest));
+}
+
+void RunRepl::SetTools(std::string_view path) {
+  std::string& tools = run_.settings().options.generate.tools;
+  if (path.empty()) {
+    tools.clear();
+    Say("There are no tools.");
+    return;
+  }
+  Result<std::string> read = ReadToolsFile(std::string(path));
+  if (!read.ok()) {
+    PrintError(read.status().message());
+    return;
+  }
+  tools = std::move(read).value();
+  Say(tools.empty() ? "There are no tools." : Format("The tools are {}.", ToolNames(tools)));
+}
+
+void RunRepl::GiveResult(std::string_view rest) {
+  const Result<std::optional<Answer>> answer = run_.GiveResult(WithoutFence(rest));
+  if (!answer.ok()) {
+    PrintError(answer.status().message());
+    return;
+  }
+  if (answer->has_value()) {
+    WriteNow("\n", STDOUT_FILENO);
+  } else {
+    Say(Format("{} more calls wait for results.", run_.WaitingCalls().size()));
+  }
+}
+
 void RunRepl::SetSystem(std::string_view rest) {
   const std::string_view text = WithoutFence(rest);
   std::optional<std::string>& system = run_.settings().system;
@@ -279,6 +348,9 @@ void RunRepl::Show(std::string_view rest) const {
     Say(text + " stop");
   } else if (what == "system") {
     Say(run.settings().system.value_or("There is no system text."));
+  } else if (what == "tools") {
+    const std::string names = ToolNames(run.settings().options.generate.tools);
+    Say(names.empty() ? "There are no tools." : names);
   } else if (what == "thinking") {
     const std::optional<Answer>& last = run.last();
     Say(!last.has_value() || last->reasoning.empty() ? "The last answer came without thinking."
@@ -287,11 +359,11 @@ void RunRepl::Show(std::string_view rest) const {
     std::size_t number = 0;
     for (const Message& message : run.session().messages()) {
       const std::string mark = message.role == "user" ? Format("{} ", ++number) : std::string("  ");
-      Say(Format("{}{}: {}", mark, message.role, MessageText(message)));
+      Say(Format("{}{}: {}{}", mark, message.role, MessageText(message), CallsText(message)));
     }
   } else {
     PrintError(
-        Format("'{}' cannot be shown; info, parameters, system, messages, thinking and "
+        Format("'{}' cannot be shown; info, parameters, system, tools, messages, thinking and "
                "memory can",
                Printable(what)));
   }
@@ -308,6 +380,7 @@ void RunRepl::Save(std::string_view rest) const {
                                          .settings = SettingsOf(options.open, options.generate),
                                          .stop = options.generate.stop,
                                          .format = options.generate.format,
+                                         .tools = options.generate.tools,
                                          .messages = run_.session().messages()});
   if (!status.ok()) {
     PrintError(status.message());
@@ -351,10 +424,13 @@ void RunRepl::LoadChat(const std::string& path) {
   settings.options.open = {.mmproj = mmproj,
                            .image_pixels = settings.options.open.image_pixels,
                            .video_pixels = settings.options.open.video_pixels,
-                           .image_tokens = settings.options.open.image_tokens};
+                           .image_tokens = settings.options.open.image_tokens,
+                           .allow_url = settings.options.open.allow_url,
+                           .allow_private_url = settings.options.open.allow_private_url};
   settings.options.generate = {};
   settings.options.generate.stop = chat->stop;
   settings.options.generate.format = chat->format;
+  settings.options.generate.tools = chat->tools;
   Status status = OkStatus();
   for (const std::string& setting : chat->settings) {
     if (status.ok()) {

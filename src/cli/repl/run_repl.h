@@ -26,6 +26,9 @@ class RunRepl {
   void SetParameter(std::string_view rest);
   void SetFormat(std::string_view rest);
   void SetSystem(std::string_view rest);
+  void SetTools(std::string_view path);
+  void SetThinkBudget(std::string_view rest);
+  void GiveResult(std::string_view rest);
   void Show(std::string_view rest) const;
   void Load(std::string_view rest);
   void LoadChat(const std::string& path);

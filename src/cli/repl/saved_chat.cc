@@ -45,6 +45,9 @@ Status WriteSavedChat(const std::filesystem::path& path, const SavedChat& chat) 
   if (!chat.format.empty()) {
     object["format"] = chat.format;
   }
+  if (!chat.tools.empty()) {
+    TANDEM_ASSIGN_OR_RETURN(object["tools"], ParseJson(chat.tools, "tools"));
+  }
   object["messages"] = std::move(messages);
   TANDEM_ASSIGN_OR_RETURN(AtomicFileWriter writer, AtomicFileWriter::Create(path));
   TANDEM_RETURN_IF_ERROR(
@@ -77,6 +80,13 @@ Result<SavedChat> ReadSavedChat(const std::filesystem::path& path) {
       return Status(StatusCode::kInvalidArgument, Format("{}: \"format\" must be a string", where));
     }
     chat.format = format->get<std::string>();
+  }
+  if (object.contains("tools")) {
+    Result<std::string> tools = ParseTools(object.dump());
+    if (!tools.ok()) {
+      return Status(tools.status().code(), Format("{}: {}", where, tools.status().message()));
+    }
+    chat.tools = std::move(tools).value();
   }
   if (!object.contains("messages")) {
     return Status(StatusCode::kInvalidArgument, Format("{}: \"messages\" is missing", where));

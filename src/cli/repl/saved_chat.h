@@ -13,13 +13,14 @@ namespace tandem {
 
 /// A conversation with its settings, as /save writes it: a JSON object with tandem_chat (1, the
 /// version of this form), model, settings (a list of "NAME=VALUE", "think" or "nothink", what
-/// differs from the defaults), stop (a list of texts), format (GenerateOptions::format, when there
-/// is one), and messages.
+/// differs from the defaults), stop (a list of texts), format and tools (as GenerateOptions has
+/// them, when there are any), and messages.
 struct SavedChat {
   std::string model;
   std::vector<std::string> settings;
   std::vector<std::string> stop;
   std::string format = "";
+  std::string tools = "";  // as GenerateOptions has them
   std::vector<Message> messages;
 };
 
