@@ -7,3 +7,7 @@ elseif(TANDEM_SANITIZER STREQUAL "thread")
 elseif(NOT TANDEM_SANITIZER STREQUAL "")
   message(FATAL_ERROR "TANDEM_SANITIZER is '${TANDEM_SANITIZER}'; known: address, thread")
 endif()
+# A fuzzer learns from the branches of all code, not of its own file alone.
+if(TANDEM_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

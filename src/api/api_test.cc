@@ -1,4 +1,8 @@
+#include <unistd.h>
+
 #include <atomic>
+#include <chrono>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,6 +72,47 @@ TEST(Session, AFormatHoldsAndABadOneIsRefusedByName) {
   EXPECT_EQ(refused.status().message(), "format: #/items: 'uniqueItems' is not supported");
   options.format = "";
   EXPECT_TRUE(session.Generate(Greedy(3), nullptr).ok());
+}
+
+TEST(Session, AFileThatWasCutOrWrittenToIsNoticedAtTheNextTurn) {
+  namespace fs = std::filesystem;
+  const fs::path copy = fs::temp_directory_path() / ("tandem-api-" + std::to_string(::getpid()));
+  for (const bool cut : {true, false}) {
+    fs::copy_file(Phi(), copy, fs::copy_options::overwrite_existing);
+    const auto size = fs::file_size(copy);
+    const Model model = Model::Open(copy.string(), {.context_tokens = 100}).value();
+    Session session(model);
+    session.Add(User("Hi"));
+    ASSERT_TRUE(session.Generate(Greedy(3), nullptr).ok());
+    session.Add(User("Bye"));
+    if (cut) {
+      fs::resize_file(copy, size - 1);  // of a page that stays
+    } else {
+      fs::last_write_time(copy, fs::file_time_type::clock::now() + std::chrono::seconds(2));
+    }
+    const Status status = session.Generate(Greedy(3), nullptr).status();
+    EXPECT_EQ(status.code(), StatusCode::kIo) << status.message();
+    EXPECT_NE(status.message().find("while it was in use"), std::string::npos) << status.message();
+    EXPECT_EQ(session.messages().size(), 3U);
+    // And in the middle of an answer.
+    if (cut) {
+      fs::resize_file(copy, size);
+      fs::copy_file(Phi(), copy, fs::copy_options::overwrite_existing);
+      const Model again = Model::Open(copy.string(), {.context_tokens = 100}).value();
+      Session other(again);
+      other.Add(User("Hi"));
+      std::size_t events = 0;
+      const auto during = other.Generate(Greedy(90), [&](const Event& event) {
+        if (event.kind == Event::Kind::kAnswer && ++events == 3) {
+          fs::resize_file(copy, size - 1);
+        }
+        return true;
+      });
+      EXPECT_EQ(during.status().code(), StatusCode::kIo);
+      EXPECT_LE(events, 10U);
+    }
+  }
+  fs::remove(copy);
 }
 
 TEST(Session, SeveralThreadsOfOneModelGetTheAnswersTheyWouldGetAlone) {

@@ -13,6 +13,7 @@
 
 #include "api/answer_json.h"
 #include "api/c_options.h"
+#include "api/guard.h"
 #include "base/format.h"
 
 struct tandem_model {
@@ -70,17 +71,22 @@ std::int32_t FailNull(const char* name) noexcept {
   }
 }
 
+// For catch (...): the error of what is being handled.
+std::int32_t FailException() noexcept {
+  try {
+    return Fail(StatusOfException());
+  } catch (...) {
+    return Fail(TANDEM_OUT_OF_MEMORY, "");  // no memory even for a message
+  }
+}
+
 // Runs `body`, which returns a status number, and lets no exception out.
 template <typename F>
 std::int32_t Guard(F&& body) noexcept {
   try {
     return body();
-  } catch (const std::bad_alloc&) {
-    return Fail(TANDEM_OUT_OF_MEMORY, "out of memory");
-  } catch (const std::exception& error) {
-    return Fail(TANDEM_INTERNAL, error.what());
   } catch (...) {
-    return Fail(TANDEM_INTERNAL, "an exception of unknown type");
+    return FailException();
   }
 }
 

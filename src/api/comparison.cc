@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "api/convert_types.h"
+#include "api/guard.h"
 #include "compare/conversation_run.h"
 
 namespace tandem {
@@ -9,8 +10,12 @@ struct Comparison::Impl {
   std::vector<CompareColumn> columns;
   std::unique_ptr<ConversationRun> run;
   std::vector<std::vector<Message>> conversations;  // of Continue, one per column
+  std::vector<std::size_t> lengths;                 // of each, before the turn under way
 
   std::vector<ColumnResult> Results(std::vector<ColumnOutcome> outcomes) const;
+  std::vector<ColumnResult> Continue(const Message& message, std::uint64_t seed,
+                                     const ColumnCallback& on_event);
+  std::vector<ColumnResult> Failed(const Status& error);
 };
 
 Comparison::Comparison(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -18,7 +23,7 @@ Comparison::Comparison(Comparison&&) noexcept = default;
 Comparison& Comparison::operator=(Comparison&&) noexcept = default;
 Comparison::~Comparison() = default;
 
-Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) {
+Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) try {
   if (columns.size() < 2) {
     return Status(StatusCode::kInvalidArgument, "a comparison needs at least two models");
   }
@@ -31,8 +36,11 @@ Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) {
   auto impl = std::make_unique<Impl>();
   impl->columns = std::move(columns);
   impl->conversations.resize(impl->columns.size());
+  impl->lengths.resize(impl->columns.size());
   TANDEM_ASSIGN_OR_RETURN(impl->run, ConversationRun::Open(std::move(specs)));
   return Comparison(std::move(impl));
+} catch (...) {
+  return StatusOfException();
 }
 
 const std::vector<CompareColumn>& Comparison::columns() const {
@@ -72,25 +80,52 @@ ColumnCallback Delivery(const CompareCallback& on_event) {
 }  // namespace
 
 std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, std::uint64_t seed,
-                                          const CompareCallback& on_event) {
+                                          const CompareCallback& on_event) try {
   return impl_->Results(impl_->run->Run(ToConversation(messages), seed, Delivery(on_event)));
+} catch (...) {
+  return impl_->Failed(StatusOfException());
 }
 
 std::vector<ColumnResult> Comparison::Continue(const Message& message, std::uint64_t seed,
                                                const CompareCallback& on_event) {
-  std::vector<Conversation> conversations;
-  for (std::vector<Message>& messages : impl_->conversations) {
-    messages.push_back(message);
-    conversations.push_back(ToConversation(messages));
+  for (std::size_t i = 0; i < impl_->conversations.size(); ++i) {
+    impl_->lengths[i] = impl_->conversations[i].size();
   }
-  std::vector<ColumnResult> results =
-      impl_->Results(impl_->run->Continue(conversations, seed, Delivery(on_event)));
+  try {
+    return impl_->Continue(message, seed, Delivery(on_event));
+  } catch (...) {
+    // As if nothing had been said, in any of the columns.
+    for (std::size_t i = 0; i < impl_->conversations.size(); ++i) {
+      impl_->conversations[i].resize(impl_->lengths[i]);
+    }
+    return impl_->Failed(StatusOfException());
+  }
+}
+
+std::vector<ColumnResult> Comparison::Impl::Continue(const Message& message, std::uint64_t seed,
+                                                     const ColumnCallback& on_event) {
+  std::vector<Conversation> asked;
+  for (std::vector<Message>& messages : conversations) {
+    messages.push_back(message);
+    asked.push_back(ToConversation(messages));
+  }
+  std::vector<ColumnResult> results = Results(run->Continue(asked, seed, on_event));
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i].error.ok()) {
-      impl_->conversations[i].push_back(ToMessage(results[i].answer));
+      conversations[i].push_back(ToMessage(results[i].answer));
     } else {
-      impl_->conversations[i].pop_back();
+      conversations[i].pop_back();
     }
+  }
+  return results;
+}
+
+// Every column with the same error, when what the engines hold cannot be trusted.
+std::vector<ColumnResult> Comparison::Impl::Failed(const Status& error) {
+  run->Forget();
+  std::vector<ColumnResult> results(columns.size());
+  for (ColumnResult& result : results) {
+    result.error = error;
   }
   return results;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "api/convert_types.h"
+#include "api/guard.h"
 #include "api/model_impl.h"
 #include "base/format.h"
 #include "chat/media.h"
@@ -22,7 +23,7 @@ std::uint64_t SnapshotBudget(const OpenedModel& opened) {
 
 }  // namespace
 
-Result<Model> Model::Open(const std::string& name, const OpenOptions& options) {
+Result<Model> Model::Open(const std::string& name, const OpenOptions& options) try {
   auto impl = std::make_shared<Impl>();
   TANDEM_ASSIGN_OR_RETURN(impl->opened, OpenedModel::Load(name, ToSettings(options)));
   TANDEM_RETURN_IF_ERROR(impl->opened.FitContext(AvailableMemory()));
@@ -32,9 +33,11 @@ Result<Model> Model::Open(const std::string& name, const OpenOptions& options) {
   impl->snapshot_budget = SnapshotBudget(impl->opened);
   impl->facts.isa = impl->engine->ops().isa();
   return Model(std::move(impl));
+} catch (...) {
+  return StatusOfException();
 }
 
-Result<MemoryPlan> PlanModel(const std::string& name, const OpenOptions& options) {
+Result<MemoryPlan> PlanModel(const std::string& name, const OpenOptions& options) try {
   TANDEM_ASSIGN_OR_RETURN(const OpenedModel opened, OpenedModel::Load(name, ToSettings(options)));
   const std::uint64_t available = AvailableMemory();
   const std::size_t largest = opened.LargestContext(available);
@@ -53,6 +56,8 @@ Result<MemoryPlan> PlanModel(const std::string& name, const OpenOptions& options
                     .available = available,
                     .largest_context_tokens = largest,
                     .context_limit = opened.loaded->network().info().context_length};
+} catch (...) {
+  return StatusOfException();
 }
 
 std::vector<std::string> BuiltinModels() {
@@ -125,12 +130,14 @@ Result<std::vector<ToolCall>> ToToolCalls(const Json& message, std::size_t index
 
 }  // namespace
 
-Result<std::string> ParseTools(std::string_view json) {
+Result<std::string> ParseTools(std::string_view json) try {
   TANDEM_ASSIGN_OR_RETURN(const Json tools, ParseToolDefinitions(json, "tools"));
   return tools.is_null() ? std::string() : DumpAsPython(tools);
+} catch (...) {
+  return StatusOfException();
 }
 
-Result<std::vector<Message>> ParseMessages(std::string_view json) {
+Result<std::vector<Message>> ParseMessages(std::string_view json) try {
   TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ParseConversation(json, "messages"));
   TANDEM_RETURN_IF_ERROR(NameMedia(conversation));
   std::vector<Message> messages;
@@ -158,6 +165,8 @@ Result<std::vector<Message>> ParseMessages(std::string_view json) {
     }
   }
   return messages;
+} catch (...) {
+  return StatusOfException();
 }
 
 const ModelFacts& Model::facts() const {

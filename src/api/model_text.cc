@@ -1,4 +1,5 @@
 #include "api/convert_types.h"
+#include "api/guard.h"
 #include "api/model_impl.h"
 #include "base/format.h"
 #include "base/utf8.h"
@@ -8,16 +9,18 @@
 
 namespace tandem {
 
-Result<std::vector<std::int32_t>> Model::Tokenize(std::string_view text, bool special) const {
+Result<std::vector<std::int32_t>> Model::Tokenize(std::string_view text, bool special) const try {
   if (const std::size_t bad = FindInvalidUtf8(text); bad != std::string_view::npos) {
     return Status(StatusCode::kInvalidArgument,
                   Format("the text is not valid UTF-8 at byte {}", bad));
   }
   const text::Tokenizer& tokenizer = impl_->opened.loaded->tokenizer();
   return special ? tokenizer.EncodeSpecial(text) : tokenizer.EncodePlain(text);
+} catch (...) {
+  return StatusOfException();
 }
 
-Result<std::string> Model::Detokenize(std::span<const std::int32_t> ids) const {
+Result<std::string> Model::Detokenize(std::span<const std::int32_t> ids) const try {
   const text::Tokenizer& tokenizer = impl_->opened.loaded->tokenizer();
   text::StreamDecoder decoder(tokenizer);
   std::string out;
@@ -29,9 +32,11 @@ Result<std::string> Model::Detokenize(std::span<const std::int32_t> ids) const {
     out += decoder.Push(id);
   }
   return out + decoder.Flush();
+} catch (...) {
+  return StatusOfException();
 }
 
-Result<std::string> Model::Render(std::string_view conversation_json, Thinking thinking) const {
+Result<std::string> Model::Render(std::string_view conversation_json, Thinking thinking) const try {
   const LoadedModel& loaded = *impl_->opened.loaded;
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, loaded.chat_template());
   TANDEM_ASSIGN_OR_RETURN(Conversation conversation,
@@ -46,6 +51,8 @@ Result<std::string> Model::Render(std::string_view conversation_json, Thinking t
     return Status(StatusCode::kInvalidArgument, text::Describe(rendered.error()));
   }
   return std::move(rendered->text);
+} catch (...) {
+  return StatusOfException();
 }
 
 }  // namespace tandem

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "api/convert_types.h"
+#include "api/guard.h"
 #include "api/model_impl.h"
 #include "base/check.h"
 
@@ -66,7 +67,7 @@ void Session::Clear() {
   impl_->read_ahead = 0;
 }
 
-Result<std::size_t> Session::ReadAhead(const std::atomic<bool>* cancel) {
+Result<std::size_t> Session::ReadAhead(const std::atomic<bool>* cancel) try {
   Model::Impl& model = *impl_->model;
   if (impl_->messages.empty() || impl_->messages.back().role != "assistant") {
     return std::size_t{0};
@@ -89,6 +90,8 @@ Result<std::size_t> Session::ReadAhead(const std::atomic<bool>* cancel) {
   TANDEM_ASSIGN_OR_RETURN(const std::size_t read, impl_->chat.FinishReadAhead());
   impl_->read_ahead += read;
   return read;
+} catch (...) {
+  return StatusOfException();
 }
 
 SessionMemory Session::memory() const {
@@ -102,7 +105,8 @@ SessionMemory Session::memory() const {
           .snapshot_budget = snapshots.budget()};
 }
 
-Result<Answer> Session::Generate(const GenerateOptions& options, const EventCallback& on_event) {
+Result<Answer> Session::Generate(const GenerateOptions& options,
+                                 const EventCallback& on_event) try {
   Model::Impl& model = *impl_->model;
   TurnOptions turn = ToTurnOptions(options);
   turn.seed = std::random_device()();
@@ -121,6 +125,8 @@ Result<Answer> Session::Generate(const GenerateOptions& options, const EventCall
   impl_->options = options;
   impl_->messages.push_back(ToMessage(answer));
   return answer;
+} catch (...) {
+  return StatusOfException();
 }
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 
@@ -77,31 +78,43 @@ ThreadPool::ThreadPool(std::size_t threads, Pinning pinning) {
   TANDEM_CHECK(threads >= 1, "a pool needs its caller");
   const std::vector<std::size_t> cores =
       pinning == Pinning::kCores ? PhysicalCores() : std::vector<std::size_t>();
-  threads_.reserve(threads - 1);
+  helpers_.threads.reserve(threads - 1);
   for (std::size_t worker = 1; worker < threads; ++worker) {
     // The first core is left to the caller.
     const std::optional<std::size_t> cpu =
         cores.empty() ? std::nullopt : std::optional(cores[worker % cores.size()]);
-    threads_.emplace_back([this, worker, cpu] { Help(worker, cpu); });
+    helpers_.threads.emplace_back([this, worker, cpu] { Help(worker, cpu); });
   }
 }
 
-ThreadPool::~ThreadPool() {
-  stop_.store(true, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
-  for (std::thread& thread : threads_) {
+ThreadPool::Helpers::~Helpers() {
+  pool_.stop_.store(true, std::memory_order_relaxed);
+  pool_.generation_.fetch_add(1, std::memory_order_release);
+  pool_.generation_.notify_all();
+  for (std::thread& thread : threads) {
     thread.join();
   }
 }
 
-void ThreadPool::Drain(std::size_t worker) {
-  while (true) {
+void ThreadPool::RunTasks(std::size_t worker) {
+  while (!failed_.load(std::memory_order_relaxed)) {
     const std::size_t i = next_.fetch_add(1, std::memory_order_relaxed);
     if (i >= tasks_) {
       return;
     }
     (*task_)(i, worker);
+  }
+}
+
+// An exception must neither leave a helper's thread nor let the caller go while others still work
+// on what it owns: it is carried over to the caller.
+void ThreadPool::Drain(std::size_t worker) {
+  try {
+    RunTasks(worker);
+  } catch (...) {
+    if (!failed_.exchange(true, std::memory_order_relaxed)) {
+      failure_ = std::current_exception();
+    }
   }
 }
 
@@ -133,7 +146,7 @@ void ThreadPool::Run(std::size_t tasks, FunctionRef<void(std::size_t, std::size_
   if (tasks == 0) {
     return;
   }
-  if (tasks == 1 || threads_.empty()) {
+  if (tasks == 1 || helpers_.threads.empty()) {
     for (std::size_t i = 0; i < tasks; ++i) {
       task(i, 0);
     }
@@ -142,7 +155,7 @@ void ThreadPool::Run(std::size_t tasks, FunctionRef<void(std::size_t, std::size_
   tasks_ = tasks;
   task_ = &task;
   next_.store(0, std::memory_order_relaxed);
-  busy_.store(threads_.size(), std::memory_order_relaxed);
+  busy_.store(helpers_.threads.size(), std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   Drain(0);
@@ -153,6 +166,10 @@ void ThreadPool::Run(std::size_t tasks, FunctionRef<void(std::size_t, std::size_
     } else {
       sched_yield();
     }
+  }
+  if (failed_.load(std::memory_order_relaxed)) [[unlikely]] {
+    failed_.store(false, std::memory_order_relaxed);
+    std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 }
 

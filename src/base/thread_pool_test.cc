@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -34,6 +35,28 @@ TEST(ThreadPool, ResultsOfOneLoopAreVisibleToTheNext) {
   }
   for (const std::size_t value : values) {
     EXPECT_EQ(value, 500U);
+  }
+}
+
+TEST(ThreadPool, AnExceptionOfATaskReachesTheCallerWhenAllHaveStopped) {
+  for (const std::size_t threads : {1U, 2U, 4U}) {
+    ThreadPool pool(threads);
+    for (std::size_t bad = 0; bad < 8; ++bad) {
+      std::atomic<int> running{0};
+      const auto task = [&](std::size_t i, std::size_t) {
+        running.fetch_add(1);
+        if (i >= bad) {
+          running.fetch_sub(1);
+          static_cast<void>(std::vector<int>().at(1));  // stands for what runs out of memory
+        }
+        running.fetch_sub(1);
+      };
+      EXPECT_THROW(pool.Run(8, task), std::out_of_range);
+      EXPECT_EQ(running.load(), 0);
+    }
+    std::atomic<int> runs{0};
+    pool.Run(8, [&](std::size_t, std::size_t) { runs.fetch_add(1); });  // as good as new
+    EXPECT_EQ(runs.load(), 8);
   }
 }
 

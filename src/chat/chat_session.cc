@@ -36,6 +36,7 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   read_ahead_ = false;
   options_ = options;
   on_event_ = std::move(on_event);
+  TANDEM_RETURN_IF_ERROR(model_.CheckFile());
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
   SettleThinkBudget(*chat_template);
   const PromptOptions prompt_options = OptionsOfPrompt();
@@ -397,7 +398,20 @@ void ChatSession::AddFigures() {
   result_.generated_tokens += request_.generated;
 }
 
+// What the steps since the last check computed may come from two different models.
+void ChatSession::CheckFile() {
+  Status unchanged = model_.CheckFile();
+  if (!unchanged.ok()) {
+    engine_.Cancel(request_);
+    request_.finish = FinishReason::kError;
+    request_.error = std::move(unchanged);
+  }
+}
+
 bool ChatSession::Advance() {
+  if (request_.finish == FinishReason::kRunning) {
+    CheckFile();
+  }
   if (cancelled_ && request_.finish == FinishReason::kRunning) {
     engine_.Cancel(request_);
   }

@@ -110,7 +110,7 @@ class ChatSession {
   /// the answer. Errors of Start.
   Result<bool> StartReadAhead(const Conversation& conversation, const TurnOptions& options);
   /// To be called after each step of the engine while a turn or reading ahead runs; true when it
-  /// has ended.
+  /// has ended. It ends with an error (Io) when somebody has changed the model's file.
   bool Advance();
   /// The ended turn.
   Result<TurnResult> Finish();
@@ -145,6 +145,7 @@ class ChatSession {
   bool Emit(TurnEvent::Kind kind, std::string_view text);
   bool EmitEvent(const TurnEvent& event);
   void AddFigures();
+  void CheckFile();
 
   const LoadedModel& model_;
   Engine& engine_;

@@ -10,6 +10,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(std::unique_ptr<gguf::Mod
   std::unique_ptr<LoadedModel> loaded(new LoadedModel());
   loaded->file_ = std::move(file);
   const gguf::ModelFile& source = *loaded->file_;
+  loaded->watch_ = gguf::FileWatch(source);
   TANDEM_ASSIGN_OR_RETURN(loaded->model_, LoadNetwork(source));
   TANDEM_ASSIGN_OR_RETURN(loaded->text_, text::FileTokenizer::Read(source));
   const std::size_t rows = loaded->model_->info().vocabulary;

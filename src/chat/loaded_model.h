@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "gguf/file_watch.h"
 #include "gguf/model_file.h"
 #include "grammar/token_trie.h"
 #include "model/network.h"
@@ -29,6 +30,8 @@ class LoadedModel {
   const Network& network() const { return *model_; }
   const text::FileTokenizer& text() const { return *text_; }
   const text::Tokenizer& tokenizer() const { return text_->tokenizer(); }
+  /// Io when somebody has written to the file since it was loaded (gguf::FileWatch::Check).
+  Status CheckFile() const { return watch_.Check(); }
   /// The file's chat template. NotFound when it has none, Corrupt when it cannot be parsed.
   Result<const text::Template*> chat_template() const;
   /// The template's text, empty without one.
@@ -53,6 +56,7 @@ class LoadedModel {
   LoadedModel() = default;
 
   std::unique_ptr<gguf::ModelFile> file_;
+  gguf::FileWatch watch_;
   std::shared_ptr<VisionEncoder> eyes_;
   Status blind_reason_;
   std::unique_ptr<Network> model_;

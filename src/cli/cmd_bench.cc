@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "cli/bench_text.h"
 #include "cli/commands.h"
+#include "gguf/file_watch.h"
 #include "measure/synthetic.h"
 #include "plan/file_type.h"
 #include "plan/memory.h"
@@ -147,6 +148,7 @@ class BenchCommand : public Command {
   Result<ExitCode> Bench() {
     const auto start = std::chrono::steady_clock::now();
     TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<gguf::ModelFile> file, OpenModelFile(model_));
+    const gguf::FileWatch watch(*file);
     TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Network> network, LoadNetwork(*file));
     BenchReport report{.model = model_,
                        .architecture = network->info().architecture,
@@ -166,6 +168,7 @@ class BenchCommand : public Command {
             std::fprintf(stderr, "\r\033[K%.*s", static_cast<int>(line.size()), line.data());
           }
         }));
+    TANDEM_RETURN_IF_ERROR(watch.Check());  // else it is no figure of this file
     report.peak_rss_bytes = PeakResidentBytes();
     const std::size_t most = *std::max_element(options_.threads.begin(), options_.threads.end());
     TANDEM_ASSIGN_OR_RETURN(report.limits, MeasureLimits(options_.isa, most));

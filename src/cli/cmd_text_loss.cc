@@ -117,6 +117,7 @@ class PerplexityCommand : public Command {
     if (!loss.ok()) {
       return loss.status();
     }
+    TANDEM_RETURN_IF_ERROR(opened.loaded->CheckFile());
     std::fputs(arguments_.json ? (LossJson(*loss).dump(2) + "\n").c_str() : LossText(*loss).c_str(),
                stdout);
     return ExitCode::kSuccess;
@@ -166,6 +167,8 @@ class KlCommand : public Command {
     if (!result.ok()) {
       return result.status();
     }
+    TANDEM_RETURN_IF_ERROR(base.loaded->CheckFile());
+    TANDEM_RETURN_IF_ERROR(model.loaded->CheckFile());
     std::fputs(arguments_.json ? (ResultJson(*result).dump(2) + "\n").c_str()
                                : ResultText(*result).c_str(),
                stdout);

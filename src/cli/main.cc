@@ -1,3 +1,6 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -8,6 +11,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +23,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/help_formatter.h"
+#include "cli/mapping_fault.h"
 
 namespace tandem {
 namespace {
@@ -164,6 +169,32 @@ int ParseFailure(const CLI::App& app, const CLI::ParseError& error) {
   return static_cast<int>(ExitCode::kUsage);
 }
 
+// "out of memory" with what is known: the limit of the address space, if there is one, and how much
+// of it is in use. Needs no memory.
+void PrintNoMemory() {
+  std::fflush(stdout);
+  rlimit limit{};
+  unsigned long pages = 0;
+  if (std::FILE* file = std::fopen("/proc/self/statm", "r"); file != nullptr) {
+    pages = std::fscanf(file, "%lu", &pages) == 1 ? pages : 0;
+    std::fclose(file);
+  }
+  const unsigned long long used = static_cast<unsigned long long>(pages) *
+                                  static_cast<unsigned long long>(sysconf(_SC_PAGESIZE)) /
+                                  1'000'000;
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    std::fprintf(stderr,
+                 "Error: out of memory: the program maps %llu MB of the %llu MB that its limit "
+                 "(ulimit -v) allows\n",
+                 used, static_cast<unsigned long long>(limit.rlim_cur) / 1'000'000);
+  } else {
+    std::fprintf(stderr,
+                 "Error: out of memory: the system gives no more than the %llu MB that the "
+                 "program maps\n",
+                 used);
+  }
+}
+
 ExitCode RunParsed(const Commands& commands) {
   for (const std::unique_ptr<Command>& command : commands) {
     if (!command->app().parsed()) {
@@ -173,7 +204,12 @@ ExitCode RunParsed(const Commands& commands) {
     if (result.ok()) {
       return *result;
     }
-    PrintError(result.status().message());
+    if (result.status().code() == StatusCode::kOutOfMemory &&
+        result.status().message() == "out of memory") {
+      PrintNoMemory();
+    } else {
+      PrintError(result.status().message());
+    }
     return result.status().code() == StatusCode::kCancelled ? ExitCode::kInterrupted
                                                             : ExitCode::kFailure;
   }
@@ -221,10 +257,16 @@ int RunProgram(int argc, const char* const* argv) {
 int main(int argc, char** argv) {
   // `tandem ... | head -1` ends quietly, whatever the parent process had set.
   std::signal(SIGPIPE, SIG_DFL);
+  // A file that may not grow further (ulimit -f) is an error of write(), not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
+  tandem::EndOnUnreadableMapping();
   try {
     return tandem::RunProgram(argc, argv);
   } catch (const std::bad_alloc&) {
-    tandem::PrintError("out of memory");
+    tandem::PrintNoMemory();
+  } catch (const std::system_error& error) {
+    const bool thread = error.code() == std::errc::resource_unavailable_try_again;
+    tandem::PrintError(std::string(thread ? "cannot start a thread: " : "") + error.what());
   } catch (const std::exception& error) {
     tandem::PrintError(error.what());
   }

@@ -1,6 +1,7 @@
 #include "convert/convert.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <system_error>
 
@@ -11,6 +12,7 @@
 #include "convert/gguf_source.h"
 #include "convert/planned_tensor.h"
 #include "convert/vocabulary.h"
+#include "gguf/file_watch.h"
 #include "gguf/model_file.h"
 #include "gguf/writer.h"
 #include "hf/config.h"
@@ -48,6 +50,8 @@ Result<OutputType> FindOutputType(std::string_view name) {
 struct Content {
   gguf::Metadata metadata;
   std::vector<PlannedTensor> tensors;
+  /// Whether the files that the tensors view are still as they were.
+  std::function<Status()> check_sources;
 };
 
 /// Integers and doubles: tables, not weights.
@@ -186,6 +190,7 @@ Result<ConvertSummary> Output::Run() {
                   [&](std::span<const std::byte> bytes) { return writer.Write(bytes); }));
   // Asked once more before the file appears: a cancelled conversion leaves nothing.
   TANDEM_RETURN_IF_ERROR(Report(specs_.size(), writer.offset()));
+  TANDEM_RETURN_IF_ERROR(content_.check_sources());
   summary_.bytes = writer.offset();
   summary_.tensors = specs_.size();
   TANDEM_RETURN_IF_ERROR(writer.Commit());
@@ -210,8 +215,9 @@ Result<ConvertSummary> Convert(const ConvertOptions& options) {
   if (std::filesystem::is_directory(options.source, error)) {
     TANDEM_ASSIGN_OR_RETURN(const hf::Config config, hf::Config::Read(options.source));
     TANDEM_ASSIGN_OR_RETURN(const hf::Checkpoint checkpoint, hf::Checkpoint::Open(options.source));
-    TANDEM_ASSIGN_OR_RETURN(const Content content,
+    TANDEM_ASSIGN_OR_RETURN(Content content,
                             FromCheckpoint(options, config, checkpoint, output.file_type));
+    content.check_sources = [] { return OkStatus(); };
     return WriteContent(options, content, output.type);
   }
   if (options.part != CheckpointPart::kText) {
@@ -223,6 +229,7 @@ Result<ConvertSummary> Convert(const ConvertOptions& options) {
   Content content;
   content.metadata = CopyMetadata(*model, output.file_type);
   TANDEM_ASSIGN_OR_RETURN(content.tensors, PlanGguf(*model));
+  content.check_sources = [watch = gguf::FileWatch(*model)] { return watch.Check(); };
   return WriteContent(options, content, output.type);
 }
 

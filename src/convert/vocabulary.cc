@@ -73,6 +73,10 @@ Result<Table> FillTable(const hf::Tokenizer& tokenizer, std::uint32_t rows) {
     return OkStatus();
   };
   for (const auto& [text, id] : tokenizer.vocab) {
+    if (id < rows && table.types[id] != kUnused) {
+      return Status(StatusCode::kCorrupt, Format("tokens '{}' and '{}' both have id {}",
+                                                 Printable(table.tokens[id]), Printable(text), id));
+    }
     TANDEM_RETURN_IF_ERROR(put(id, text, kNormal));
   }
   for (const hf::AddedToken& token : tokenizer.added) {

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/format.h"
+#include "gguf/file_watch.h"
 #include "gguf/metadata.h"
 #include "gguf/model_file.h"
 #include "gguf/reader.h"
@@ -246,6 +248,34 @@ TEST_F(GgufSplit, MissingOrForeignPartsAreNamed) {
   Put(Part(2, 3), 2, 3, {{"c", {3}, TensorType::kF32}, {"d", {3}, TensorType::kF32}});
   EXPECT_NE(ModelFile::Open(Part(0, 3)).status().message().find("have 4 tensors"),
             std::string::npos);
+}
+
+TEST_F(GgufSplit, AWatchNoticesWhatIsDoneToAnyPartInPlace) {
+  PutThree();
+  {
+    const auto model = ModelFile::Open(Part(0, 3)).value();
+    const FileWatch watch(*model);
+    EXPECT_TRUE(watch.Check().ok());
+    const auto size = fs::file_size(Part(1, 3));
+    fs::resize_file(Part(1, 3), size - 1);
+    const Status cut = watch.Check();
+    EXPECT_EQ(cut.code(), StatusCode::kIo);
+    EXPECT_NE(cut.message().find(Format("m-00002-of-00003.gguf' was changed while it was in use: "
+                                        "it had {} bytes and has {} now",
+                                        size, size - 1)),
+              std::string::npos)
+        << cut.message();
+  }
+  PutThree();
+  const auto model = ModelFile::Open(Part(0, 3)).value();
+  const FileWatch watch(*model);
+  fs::last_write_time(Part(2, 3), fs::file_time_type::clock::now() + std::chrono::seconds(2));
+  EXPECT_EQ(watch.Check().code(), StatusCode::kIo);
+  // Another file under the name: the mapped one lives on.
+  PutThree();
+  EXPECT_TRUE(watch.Check().ok());
+  fs::remove(Part(0, 3));
+  EXPECT_TRUE(watch.Check().ok());
 }
 
 TEST_F(GgufSplit, ReadsBytesOfTheProgram) {

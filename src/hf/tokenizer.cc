@@ -77,7 +77,13 @@ Status Reader::ReadMerges(const Json& merges) {
   tokenizer_.merges.reserve(merges.size());
   for (const Json& merge : merges) {
     if (merge.is_string()) {
-      tokenizer_.merges.push_back(merge.get<std::string>());
+      const std::string& text = merge.get_ref<const std::string&>();
+      const std::size_t space = text.find(' ');
+      if (space == 0 || space == std::string::npos || space + 1 == text.size() ||
+          text.find(' ', space + 1) != std::string::npos) {
+        return WrongField(where_, "merges", merge, "two pieces with a space between");
+      }
+      tokenizer_.merges.push_back(text);
       continue;
     }
     if (!merge.is_array() || merge.size() != 2 || !merge[0].is_string() || !merge[1].is_string()) {

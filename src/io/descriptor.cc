@@ -34,8 +34,9 @@ Descriptor::~Descriptor() {
 }
 
 Status SystemError(std::string_view verb, const std::filesystem::path& path, int error) {
-  const StatusCode code =
-      error == ENOENT || error == ENOTDIR ? StatusCode::kNotFound : StatusCode::kIo;
+  const StatusCode code = error == ENOENT || error == ENOTDIR ? StatusCode::kNotFound
+                          : error == ENOMEM                   ? StatusCode::kOutOfMemory
+                                                              : StatusCode::kIo;
   return Status(code, Format("cannot {} '{}': {}", verb, Printable(path.native(), 400),
                              std::generic_category().message(error)));
 }

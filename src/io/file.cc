@@ -158,16 +158,18 @@ Status AtomicFileWriter::Write(std::string_view text) {
 Status AtomicFileWriter::NameTemporary() {
   const std::string source = Format("/proc/self/fd/{}", fd_.get());
   for (int attempt = 0; attempt <= kMaxNames; ++attempt) {
-    const std::filesystem::path name = TemporaryName(path_, attempt);
-    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
-      temporary_ = name;
+    // Known before it exists, so that it is removed whatever happens next.
+    temporary_ = TemporaryName(path_, attempt);
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0) {
       return OkStatus();
     }
-    if (errno != EEXIST) {
-      break;
+    const int error = errno;
+    temporary_.clear();
+    if (error != EEXIST || attempt == kMaxNames) {
+      return SystemError("write", path_, error);
     }
   }
-  return SystemError("write", path_, errno);
+  return SystemError("write", path_, EEXIST);
 }
 
 Status AtomicFileWriter::Commit() {

@@ -2,8 +2,10 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/format.h"
 
@@ -32,6 +34,14 @@ Result<KvPool::PageId> KvPool::Allocate() {
     free_.pop_back();
     references_[page] = 1;
     return page;
+  }
+  // Room in all three lists first, so that neither entering the page nor ever giving it back can
+  // fail half-way.
+  if (pages_.size() >= std::min({pages_.capacity(), references_.capacity(), free_.capacity()})) {
+    const std::size_t room = 2 * pages_.size() + 16;
+    pages_.reserve(room);
+    references_.reserve(room);
+    free_.reserve(room);
   }
   auto* memory = static_cast<std::byte*>(
       ::operator new(layout_.page_bytes(), Alignment(layout_), std::nothrow));
@@ -62,6 +72,11 @@ Status KvCache::Reserve(std::size_t length, std::size_t end) {
   if (pool_->layout().layers == 0) {
     return OkStatus();
   }
+  const std::size_t pages = (end + kKvPageTokens - 1) / kKvPageTokens;
+  if (pages > std::min(ids_.capacity(), data_.capacity())) {
+    ids_.reserve(std::max(pages, 2 * ids_.size()));
+    data_.reserve(std::max(pages, 2 * ids_.size()));
+  }
   const std::size_t partial = length / kKvPageTokens;
   if (length % kKvPageTokens != 0 && end > length && pool_->shared(ids_[partial])) {
     TANDEM_ASSIGN_OR_RETURN(const KvPool::PageId copy, pool_->Allocate());
@@ -88,12 +103,14 @@ void KvCache::Truncate(std::size_t length) {
 }
 
 KvCache KvCache::Fork() const {
+  std::vector<KvPool::PageId> ids = ids_;
+  std::vector<std::byte*> data = data_;
   KvCache copy(*pool_);
-  copy.ids_ = ids_;
-  copy.data_ = data_;
-  for (const KvPool::PageId page : ids_) {
+  for (const KvPool::PageId page : ids) {
     pool_->AddReference(page);
   }
+  copy.ids_ = std::move(ids);
+  copy.data_ = std::move(data);
   return copy;
 }
 

@@ -89,15 +89,16 @@ double AttentionFactor(const Config& c, std::optional<float> from_file) {
 
 Result<Config> ReadConfig(const gguf::File& file) {
   Config c;
-  TANDEM_ASSIGN_OR_RETURN(c.layers, file.GetUint("phi3.block_count"));
-  TANDEM_ASSIGN_OR_RETURN(c.width, file.GetUint("phi3.embedding_length"));
-  TANDEM_ASSIGN_OR_RETURN(c.ffn, file.GetUint("phi3.feed_forward_length"));
-  TANDEM_ASSIGN_OR_RETURN(c.heads, file.GetUint("phi3.attention.head_count"));
-  TANDEM_ASSIGN_OR_RETURN(c.kv_heads, file.GetUintOr("phi3.attention.head_count_kv", c.heads));
-  TANDEM_ASSIGN_OR_RETURN(c.context, file.GetUint("phi3.context_length"));
+  TANDEM_ASSIGN_OR_RETURN(c.layers, GetLayers(file, "phi3.block_count"));
+  TANDEM_ASSIGN_OR_RETURN(c.width, GetSize(file, "phi3.embedding_length"));
+  TANDEM_ASSIGN_OR_RETURN(c.ffn, GetSize(file, "phi3.feed_forward_length"));
+  TANDEM_ASSIGN_OR_RETURN(c.heads, GetSize(file, "phi3.attention.head_count"));
+  TANDEM_ASSIGN_OR_RETURN(c.kv_heads, GetSizeOr(file, "phi3.attention.head_count_kv", c.heads));
+  TANDEM_ASSIGN_OR_RETURN(c.context, GetSize(file, "phi3.context_length", kMaxContext));
   // Written only by converters of models with LongRoPE; without it there is one regime.
-  TANDEM_ASSIGN_OR_RETURN(c.original_context,
-                          file.GetUintOr("phi3.rope.scaling.original_context_length", c.context));
+  TANDEM_ASSIGN_OR_RETURN(
+      c.original_context,
+      GetSizeOr(file, "phi3.rope.scaling.original_context_length", c.context, kMaxContext));
   TANDEM_ASSIGN_OR_RETURN(c.eps, file.GetFloat("phi3.attention.layer_norm_rms_epsilon"));
   TANDEM_ASSIGN_OR_RETURN(const float base, file.GetFloatOr("phi3.rope.freq_base", 10000.0F));
   c.rope_base = static_cast<double>(base);
@@ -109,8 +110,8 @@ Result<Config> ReadConfig(const gguf::File& file) {
                file.name(), c.layers, c.width, c.heads, c.kv_heads));
   }
   TANDEM_ASSIGN_OR_RETURN(c.head_dim,
-                          file.GetUintOr("phi3.attention.key_length", c.width / c.heads));
-  TANDEM_ASSIGN_OR_RETURN(c.rotary_dims, file.GetUintOr("phi3.rope.dimension_count", c.head_dim));
+                          GetSizeOr(file, "phi3.attention.key_length", c.width / c.heads));
+  TANDEM_ASSIGN_OR_RETURN(c.rotary_dims, GetSizeOr(file, "phi3.rope.dimension_count", c.head_dim));
   if (c.rotary_dims == 0 || c.rotary_dims > c.head_dim || c.rotary_dims % 2 != 0 ||
       c.original_context < 2) {
     return Status(StatusCode::kCorrupt,

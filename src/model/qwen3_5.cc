@@ -142,19 +142,24 @@ Status CheckConfig(const gguf::File& file, const Config& c) {
 
 // One number, or (merged files of another program) one per layer with zeros on the recurrent ones.
 Result<std::size_t> ReadKvHeads(const gguf::File& file) {
-  const Result<std::uint64_t> single = file.GetUint("qwen35.attention.head_count_kv");
-  if (single.ok()) {
-    return static_cast<std::size_t>(*single);
+  if (file.GetUint("qwen35.attention.head_count_kv").ok()) {
+    return GetSize(file, "qwen35.attention.head_count_kv");
   }
   TANDEM_ASSIGN_OR_RETURN(const std::vector<std::int64_t> each,
                           file.GetIntArray("qwen35.attention.head_count_kv"));
-  return static_cast<std::size_t>(each.empty() ? 0 : *std::max_element(each.begin(), each.end()));
+  const std::int64_t most = each.empty() ? 0 : *std::max_element(each.begin(), each.end());
+  if (most < 0 || static_cast<std::uint64_t>(most) > kMaxModelSize) {
+    return Status(StatusCode::kCorrupt,
+                  Format("{}: key 'qwen35.attention.head_count_kv' has {}; 0 to {} is possible",
+                         file.name(), most, kMaxModelSize));
+  }
+  return static_cast<std::size_t>(most);
 }
 
 Status ReadRotary(const gguf::File& file, Config& c) {
   TANDEM_ASSIGN_OR_RETURN(const float base, file.GetFloat("qwen35.rope.freq_base"));
   c.rope_base = static_cast<double>(base);
-  TANDEM_ASSIGN_OR_RETURN(c.rotary_dims, file.GetUint("qwen35.rope.dimension_count"));
+  TANDEM_ASSIGN_OR_RETURN(c.rotary_dims, GetSize(file, "qwen35.rope.dimension_count"));
   TANDEM_ASSIGN_OR_RETURN(const std::vector<std::int64_t> sections,
                           file.GetIntArray("qwen35.rope.dimension_sections"));
   if (sections.size() < 3 || sections[0] < 0 || sections[1] < 0 || sections[2] < 0) {
@@ -162,7 +167,8 @@ Status ReadRotary(const gguf::File& file, Config& c) {
             Format("{}: qwen35.rope.dimension_sections needs three numbers", file.name())};
   }
   for (std::size_t i = 0; i < 3; ++i) {
-    c.rotary_sections[i] = static_cast<std::size_t>(sections[i]);
+    // A section longer than all frequencies says no more than one as long.
+    c.rotary_sections[i] = std::min(static_cast<std::size_t>(sections[i]), c.rotary_dims);
   }
   return OkStatus();
 }
@@ -190,20 +196,19 @@ Status ReadLayerKinds(const gguf::File& file, Config& c) {
 
 Result<Config> ReadConfig(const gguf::File& file) {
   Config c;
-  TANDEM_ASSIGN_OR_RETURN(const std::uint64_t blocks, file.GetUint("qwen35.block_count"));
-  TANDEM_ASSIGN_OR_RETURN(const std::uint64_t mtp,
-                          file.GetUintOr("qwen35.nextn_predict_layers", 0));
+  TANDEM_ASSIGN_OR_RETURN(const std::size_t blocks, GetLayers(file, "qwen35.block_count"));
+  TANDEM_ASSIGN_OR_RETURN(const std::size_t mtp, GetSizeOr(file, "qwen35.nextn_predict_layers", 0));
   c.layers = blocks > mtp ? blocks - mtp : 0;
-  TANDEM_ASSIGN_OR_RETURN(c.width, file.GetUint("qwen35.embedding_length"));
-  TANDEM_ASSIGN_OR_RETURN(c.ffn, file.GetUint("qwen35.feed_forward_length"));
-  TANDEM_ASSIGN_OR_RETURN(c.context, file.GetUint("qwen35.context_length"));
+  TANDEM_ASSIGN_OR_RETURN(c.width, GetSize(file, "qwen35.embedding_length"));
+  TANDEM_ASSIGN_OR_RETURN(c.ffn, GetSize(file, "qwen35.feed_forward_length"));
+  TANDEM_ASSIGN_OR_RETURN(c.context, GetSize(file, "qwen35.context_length", kMaxContext));
   TANDEM_ASSIGN_OR_RETURN(c.eps, file.GetFloat("qwen35.attention.layer_norm_rms_epsilon"));
-  TANDEM_ASSIGN_OR_RETURN(c.heads, file.GetUint("qwen35.attention.head_count"));
+  TANDEM_ASSIGN_OR_RETURN(c.heads, GetSize(file, "qwen35.attention.head_count"));
   TANDEM_ASSIGN_OR_RETURN(c.kv_heads, ReadKvHeads(file));
-  TANDEM_ASSIGN_OR_RETURN(c.head_dim, file.GetUint("qwen35.attention.key_length"));
-  TANDEM_ASSIGN_OR_RETURN(c.state_dim, file.GetUint("qwen35.ssm.state_size"));
-  TANDEM_ASSIGN_OR_RETURN(c.key_heads, file.GetUint("qwen35.ssm.group_count"));
-  TANDEM_ASSIGN_OR_RETURN(c.value_heads, file.GetUint("qwen35.ssm.time_step_rank"));
+  TANDEM_ASSIGN_OR_RETURN(c.head_dim, GetSize(file, "qwen35.attention.key_length"));
+  TANDEM_ASSIGN_OR_RETURN(c.state_dim, GetSize(file, "qwen35.ssm.state_size"));
+  TANDEM_ASSIGN_OR_RETURN(c.key_heads, GetSize(file, "qwen35.ssm.group_count"));
+  TANDEM_ASSIGN_OR_RETURN(c.value_heads, GetSize(file, "qwen35.ssm.time_step_rank"));
   TANDEM_ASSIGN_OR_RETURN(const std::uint64_t taps, file.GetUintOr("qwen35.ssm.conv_kernel", 4));
   if (taps != 4) {
     return Status(StatusCode::kUnsupported,

@@ -41,7 +41,8 @@ void SequenceState::Truncate(std::size_t length) {
 
 SequenceState SequenceState::ForkKept(std::size_t length) {
   TANDEM_CHECK(length <= length_ && (recurrent_.empty() || !kept_.empty()), "nothing was kept");
-  SequenceState copy(kv_.Fork(), std::move(kept_));
+  KvCache kv = kv_.Fork();  // may fail, and must not take kept_ along
+  SequenceState copy(std::move(kv), std::move(kept_));
   kept_ = AlignedBuffer<float>();
   copy.long_factors = long_factors;
   copy.kv_.Truncate(length);

@@ -17,6 +17,30 @@ Status WrongShape(const gguf::File& file, const gguf::TensorInfo& tensor,
 
 }  // namespace
 
+Result<std::size_t> GetSize(const gguf::File& file, std::string_view key, std::uint64_t limit) {
+  TANDEM_ASSIGN_OR_RETURN(const std::uint64_t size, file.GetUint(key));
+  if (size > limit) {
+    return Status(StatusCode::kCorrupt, Format("{}: key '{}' is {}; at most {} is possible",
+                                               file.name(), key, size, limit));
+  }
+  return static_cast<std::size_t>(size);
+}
+
+Result<std::size_t> GetSizeOr(const gguf::File& file, std::string_view key, std::size_t otherwise,
+                              std::uint64_t limit) {
+  return file.Has(key) ? GetSize(file, key, limit) : Result<std::size_t>(otherwise);
+}
+
+Result<std::size_t> GetLayers(const gguf::File& file, std::string_view key) {
+  TANDEM_ASSIGN_OR_RETURN(const std::size_t layers, GetSize(file, key));
+  if (layers > file.tensors().size()) {
+    return Status(StatusCode::kCorrupt,
+                  Format("{}: key '{}' is {}, but the file has {} tensors in all", file.name(), key,
+                         layers, file.tensors().size()));
+  }
+  return layers;
+}
+
 Result<QMat> WeightReader::Matrix(std::string_view name, std::size_t rows, std::size_t cols) const {
   const gguf::TensorInfo* tensor = file_.FindTensor(name);
   if (tensor == nullptr) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,22 @@
 #include "tensor/qmat.h"
 
 namespace tandem {
+
+/// The largest width, number of heads or layers that is believed: far above any model's, and such
+/// that a product of two of them, times the rows of a step, cannot wrap.
+constexpr std::uint64_t kMaxModelSize = std::uint64_t{1} << 24;
+/// Positions are 32-bit numbers.
+constexpr std::uint64_t kMaxContext = INT32_MAX;
+
+/// An unsigned number of the file's metadata. Errors of File::GetUint; Corrupt, with both numbers,
+/// above `limit`.
+Result<std::size_t> GetSize(const gguf::File& file, std::string_view key,
+                            std::uint64_t limit = kMaxModelSize);
+/// As above, but an absent key gives `otherwise`.
+Result<std::size_t> GetSizeOr(const gguf::File& file, std::string_view key, std::size_t otherwise,
+                              std::uint64_t limit = kMaxModelSize);
+/// The layers that `key` counts: more than there are tensors is Corrupt.
+Result<std::size_t> GetLayers(const gguf::File& file, std::string_view key);
 
 /// Takes named tensors out of a file with their shapes checked. The file must outlive the views;
 /// small vectors that are not stored as F32 are decoded into memory that the caller keeps

@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "base/format.h"
 
@@ -225,6 +226,23 @@ bool Engine::Step() {
   if (active_.empty()) {
     return false;
   }
+  // When an exception passes by (no memory), none of the unfinished sequences can be trusted: each
+  // is emptied, and its request ends. The message is short enough to need no memory itself.
+  struct AbandonAll {
+    ~AbandonAll() {
+      if (std::uncaught_exceptions() > before) {
+        for (Request* request : active) {
+          request->sequence->Truncate(0);
+          request->finish = FinishReason::kError;
+          request->error = Status(StatusCode::kOutOfMemory, "out of memory");
+        }
+        active.clear();
+      }
+    }
+    std::vector<Request*>& active;
+    int before = std::uncaught_exceptions();
+  };
+  const AbandonAll on_exception{active_};
   pieces_.clear();
   ids_.clear();
   positions_.clear();

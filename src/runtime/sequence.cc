@@ -48,6 +48,15 @@ std::size_t Sequence::CommonPrefix(std::span<const TokenId> tokens) const {
 }
 
 void Sequence::Append(std::span<const TokenId> tokens, std::span<const RowPosition> positions) {
+  // Room for both first: never one without the other. It grows where a page of the cache begins, so
+  // that the steps between allocate nothing.
+  const std::size_t length = tokens_.size() + tokens.size();
+  if (length > std::min(tokens_.capacity(), positions_.capacity())) {
+    const std::size_t pages = (length + kKvPageTokens - 1) / kKvPageTokens;
+    const std::size_t room = std::max(pages * kKvPageTokens, 2 * tokens_.size());
+    tokens_.reserve(room);
+    positions_.reserve(room);
+  }
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   positions_.insert(positions_.end(), positions.begin(), positions.end());
   for (const RowPosition& position : positions) {

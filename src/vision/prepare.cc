@@ -25,6 +25,11 @@ class ResizeWhileDecoding : public DecodeObserver {
   ResizeWhileDecoding(const PixelRange& range, const PatchShape& shape, std::string_view name)
       : range_(range), shape_(shape), name_(name) {}
 
+  // Also when an exception passes by: a picture that memory does not hold.
+  ~ResizeWhileDecoding() { End(false); }
+  ResizeWhileDecoding(const ResizeWhileDecoding&) = delete;
+  ResizeWhileDecoding& operator=(const ResizeWhileDecoding&) = delete;
+
   void OnStart(const Picture& picture) override {
     const Result<PixelSize> size = ImageSize(picture.size(), range_, shape_, name_);
     if (size.ok() && *size != picture.size() && picture.size().area() >= kLargePicture) {
@@ -42,7 +47,13 @@ class ResizeWhileDecoding : public DecodeObserver {
     }
   }
 
-  void OnEnd(bool complete) override {
+  void OnEnd(bool complete) override { End(complete); }
+
+  /// The resized picture, when there was one to be resized here.
+  std::optional<Picture> Take() { return std::move(result_); }
+
+ private:
+  void End(bool complete) {
     if (thread_.joinable()) {
       {
         const std::lock_guard lock(mutex_);
@@ -57,10 +68,6 @@ class ResizeWhileDecoding : public DecodeObserver {
     }
   }
 
-  /// The resized picture, when there was one to be resized here.
-  std::optional<Picture> Take() { return std::move(result_); }
-
- private:
   void Work() {
     std::size_t done = 0;
     std::unique_lock lock(mutex_);

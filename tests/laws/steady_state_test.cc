@@ -1,9 +1,14 @@
-// A decode step allocates nothing: the forward pass and the sampler, once they are warm.
+// A decode step allocates nothing, takes no lock and reads neither the environment nor a file: the
+// forward pass and the sampler, and a whole step of the engine, once they are warm.
+
+#include <pthread.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -17,9 +22,12 @@
 
 namespace {
 
-// Operator new has no other place for it.
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): see above.
+// Operator new and the wrapped functions have no other place for it.
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): see above.
 std::atomic<std::size_t> allocations{0};
+std::atomic<std::size_t> locks{0};
+std::atomic<std::size_t> looks_outside{0};
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 void* Allocate(std::size_t size, std::size_t alignment) {
   ++allocations;
@@ -58,11 +66,74 @@ void operator delete(void* memory, std::size_t /*size*/, std::align_val_t /*alig
 }
 // NOLINTEND(cppcoreguidelines-no-malloc)
 
+// What Tandem's code calls by these names comes here first (ld --wrap, tests/CMakeLists.txt).
+extern "C" {
+int __real_pthread_mutex_lock(pthread_mutex_t* mutex);
+int __real_pthread_mutex_trylock(pthread_mutex_t* mutex);
+int __real_pthread_rwlock_rdlock(pthread_rwlock_t* lock);
+int __real_pthread_rwlock_wrlock(pthread_rwlock_t* lock);
+char* __real_getenv(const char* name);
+char* __real_secure_getenv(const char* name);
+int __real_open(const char* path, int flags, int mode);
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t* mutex) {
+  ++locks;
+  return __real_pthread_mutex_lock(mutex);
+}
+int __wrap_pthread_mutex_trylock(pthread_mutex_t* mutex) {
+  ++locks;
+  return __real_pthread_mutex_trylock(mutex);
+}
+int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t* lock) {
+  ++locks;
+  return __real_pthread_rwlock_rdlock(lock);
+}
+int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t* lock) {
+  ++locks;
+  return __real_pthread_rwlock_wrlock(lock);
+}
+char* __wrap_getenv(const char* name) {
+  ++looks_outside;
+  return __real_getenv(name);
+}
+char* __wrap_secure_getenv(const char* name) {
+  ++looks_outside;
+  return __real_secure_getenv(name);
+}
+int __wrap_open(const char* path, int flags, int mode) {
+  ++looks_outside;
+  return __real_open(path, flags, mode);
+}
+}  // extern "C"
+
 namespace tandem {
 namespace {
 
-// Allocations of `steps` decode steps that stay within one page of the cache.
-std::size_t AllocationsOf(const TinyModel& model, std::size_t steps) {
+struct Counts {
+  std::size_t allocations = 0;
+  std::size_t locks = 0;
+  std::size_t looks_outside = 0;
+
+  bool operator==(const Counts&) const = default;
+};
+
+Counts Now() {
+  return {allocations, locks, looks_outside};
+}
+
+Counts Since(const Counts& before) {
+  const Counts now = Now();
+  return {now.allocations - before.allocations, now.locks - before.locks,
+          now.looks_outside - before.looks_outside};
+}
+
+void PrintTo(const Counts& counts, std::ostream* out) {
+  *out << counts.allocations << " allocations, " << counts.locks << " locks, "
+       << counts.looks_outside << " looks outside";
+}
+
+// What `steps` decode steps do that stay within one page of the cache.
+Counts StepsOf(const TinyModel& model, std::size_t steps) {
   const Network& network = *model.network;
   const auto ops =
       MakeCpuOps({.threads = 3, .max_rows = 64, .max_cols = network.info().widest_input}).value();
@@ -81,10 +152,10 @@ std::size_t AllocationsOf(const TinyModel& model, std::size_t steps) {
                   network.info().vocabulary, {});
   TokenId token = 1;
   const std::size_t row = 0;
-  std::size_t before = 0;
+  Counts before;
   for (std::size_t i = 0; i < 4 + steps; ++i) {
     if (i == 4) {
-      before = allocations;
+      before = Now();
     }
     const auto position = static_cast<std::int32_t>(i);
     const RowPosition positions = {position, position, position};
@@ -100,15 +171,58 @@ std::size_t AllocationsOf(const TinyModel& model, std::size_t steps) {
     token = sampler.Sample(logits, i + 1).token;
     sampler.Accept(token);
   }
-  return allocations - before;
+  return Since(before);
 }
 
-TEST(SteadyState, ADecodeStepAllocatesNothing) {
+// The same of whole steps of the engine.
+Counts EngineStepsOf(const TinyModel& model, std::size_t steps) {
+  const auto engine = Engine::Create(*model.network, {.cpu = {.threads = 2}}).value();
+  Sequence sequence = engine->NewSequence();
+  Sampler sampler({.temperature = 0.7F, .top_k = 20, .seed = 1}, model.network->info().vocabulary,
+                  {});
+  Request request;
+  request.sequence = &sequence;
+  request.prompt = {1, 2, 3};
+  request.sampler = &sampler;
+  request.max_tokens = 1000;
+  std::size_t tokens = 0;
+  request.on_token = [&tokens](TokenId) {
+    ++tokens;
+    return true;
+  };
+  EXPECT_TRUE(engine->Submit(request).ok());
+  while (tokens < 4 && engine->Step()) {
+  }
+  const Counts before = Now();
+  while (tokens < 4 + steps && engine->Step()) {
+  }
+  const Counts counts = Since(before);
+  EXPECT_EQ(tokens, 4 + steps);
+  engine->Cancel(request);
+  return counts;
+}
+
+// The counters count.
+TEST(SteadyState, IsMeasured) {
+  const Counts before = Now();
+  std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(std::getenv("TANDEM_NO_SUCH_VARIABLE"), nullptr);
+  const std::vector<int> memory(100);
+  const Counts counts = Since(before);
+  EXPECT_EQ(counts.locks, 1U);
+  EXPECT_EQ(counts.looks_outside, 1U);
+  EXPECT_EQ(counts.allocations, memory.empty() ? 0U : 1U);
+}
+
+TEST(SteadyState, ADecodeStepAllocatesNothingAndTakesNoLock) {
   for (const gguf::TensorType type :
        {gguf::TensorType::kF32, gguf::TensorType::kBF16, gguf::TensorType::kQ8_0}) {
-    EXPECT_EQ(AllocationsOf(MakeTinyQwen({.type = type}), 50), 0U);
-    EXPECT_EQ(AllocationsOf(MakeTinyPhi({.type = type}), 50), 0U);
+    EXPECT_EQ(StepsOf(MakeTinyQwen({.type = type}), 50), Counts());
+    EXPECT_EQ(StepsOf(MakeTinyPhi({.type = type}), 50), Counts());
   }
+  EXPECT_EQ(EngineStepsOf(MakeTinyQwen({}), 20), Counts());
+  EXPECT_EQ(EngineStepsOf(MakeTinyPhi({}), 20), Counts());
 }
 
 // Under a grammar too, once its states have been met, and while it is watched for loops.
@@ -135,10 +249,10 @@ TEST(SteadyState, AStepUnderAGrammarAllocatesNothing) {
   sampler.Restrict(allowed);
   const std::vector<float> logits(256, 1.0F);
   const std::string text = R"([{"a": "xyz", "b": 14, "c": {"d": [1, true, "é"]}}, {"b": 3},)";
-  std::size_t before = 0;
+  Counts before;
   for (int round = 0; round < 20; ++round) {
     if (round == 5) {
-      before = allocations;
+      before = Now();
     }
     matcher.Start();
     for (const char& c : text) {
@@ -149,7 +263,7 @@ TEST(SteadyState, AStepUnderAGrammarAllocatesNothing) {
       ASSERT_FALSE(loop.Push(token + round));
     }
   }
-  EXPECT_EQ(allocations - before, 0U);
+  EXPECT_EQ(Since(before), Counts());
 }
 
 }  // namespace

@@ -68,6 +68,11 @@ Interpreter::ScopeGuard::ScopeGuard(Interpreter& interpreter, Scope* parent)
     : interpreter_(interpreter), outer_(interpreter.scope_) {
   if (interpreter.free_scopes_.empty()) {
     own_ = std::make_unique<Scope>();
+    // Room in both lists now: where the scope is given back nothing may fail.
+    if (++interpreter.scopes_ > interpreter.kept_scopes_.capacity()) {
+      interpreter.free_scopes_.reserve(2 * interpreter.scopes_);
+      interpreter.kept_scopes_.reserve(2 * interpreter.scopes_);
+    }
   } else {
     own_ = std::move(interpreter.free_scopes_.back());
     interpreter.free_scopes_.pop_back();

@@ -103,6 +103,7 @@ class Interpreter {
   MarkedText* out_ = nullptr;
   std::vector<std::unique_ptr<Scope>> free_scopes_;
   std::vector<std::unique_ptr<Scope>> kept_scopes_;
+  std::size_t scopes_ = 0;  // made so far; both lists have room for all
 };
 
 /// A macro, or the body of a call block: statements with the scope they were defined in.
