@@ -37,7 +37,8 @@ echo "$@" >> {log}
 case "$*" in
   *--help*) echo "  -gp <pp,tg>";;
   *-gp*) echo '[{{"n_prompt": 8192, "n_gen": 32, "samples_ts": [2.0]}}]';;
-  *) echo '[{{"n_prompt": 512, "n_gen": 0, "samples_ts": [80.0]}}, {{"n_prompt": 0, "n_gen": 32, "samples_ts": [8.0]}}]';;
+  *) echo '['; echo 'WARNING: [about memory]'
+     echo '{{"n_prompt": 512, "n_gen": 0, "samples_ts": [80.0]}}, {{"n_prompt": 0, "n_gen": 32, "samples_ts": [8.0]}}]';;
 esac
 """
 
@@ -47,7 +48,7 @@ def report(prefill, decode, cpu="Test CPU", depths=(0,)):
         return {"phase": phase, "tokens": tokens, "depth": depth, "batch": 1, "threads": 2,
                 "tokens_per_second": {"median": rate, "min": rate, "max": rate}}
     results = [r for d in depths for r in (row("prefill", 512, d, prefill), row("decode", 32, d, decode))]
-    return json.dumps({"machine": {"cpu": cpu, "cores": 2, "isa": "avx2", "system": "x"}, "results": results})
+    return json.dumps({"peak_rss_bytes": 2_500_000_000, "machine": {"cpu": cpu, "cores": 2, "isa": "avx2", "system": "x"}, "results": results})
 
 
 class Compare(unittest.TestCase):
@@ -88,6 +89,7 @@ class Compare(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.row(done, "prefill 512"), ["100.0", "50.0", "80.0", "2.00", "1.25"])
         self.assertEqual(self.row(done, "decode 32"), ["10.0", "5.0", "8.0", "2.00", "1.25"])
+        self.assertEqual(self.row(done, "peak memory (GB)")[0], "2.50")  # as it says itself
         self.assertIn("-rtr 1 -m", self.log.read_text())
 
     def test_takes_medians_over_rounds(self):
