@@ -361,16 +361,21 @@ IntVec RemoveBias(const Header<Format>& header, const BlockQ8K& x, IntVec s) {
   }
 }
 
-/// Adds the block's part to one token's kLanes results, from S without any bias.
+/// Adds the block's part to one token's kLanes results, from S without any bias and M.
 template <typename Format>
-void FinishSuper(const Header<Format>& header, const BlockQ8K& x, IntVec s, float* acc) {
+void FinishSums(FloatVec d, FloatVec min_d, float x_d, IntVec s, IntVec m, float* acc) {
   FloatVec block;
   if constexpr (Format::kMins) {
-    block = MulSub(header.d, ToFloat(s), Mul(header.min_d, ToFloat(header.DotSums(x))));
+    block = MulSub(d, ToFloat(s), Mul(min_d, ToFloat(m)));
   } else {
-    block = Mul(header.d, ToFloat(s));
+    block = Mul(d, ToFloat(s));
   }
-  StoreFloats(acc, MulAdd(SplatFloat(x.d), block, LoadFloats(acc)));
+  StoreFloats(acc, MulAdd(SplatFloat(x_d), block, LoadFloats(acc)));
+}
+template <typename Format>
+void FinishSuper(const Header<Format>& header, const BlockQ8K& x, IntVec s, float* acc) {
+  const IntVec m = Format::kMins ? header.DotSums(x) : Splat32(0);
+  FinishSums<Format>(header.d, header.min_d, x.d, s, m, acc);
 }
 
 }  // namespace

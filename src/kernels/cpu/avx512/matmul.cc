@@ -1,6 +1,7 @@
 #include "kernels/cpu/avx512/matmul.h"
 
 #include "kernels/cpu/avx512/dot-inl.h"
+#include "kernels/cpu/avx512/one_token-inl.h"
 #include "kernels/cpu/avx512/rows-inl.h"
 #include "kernels/cpu/matmul-inl.h"
 
@@ -13,22 +14,24 @@ void Install(Activation activation, KernelTable* table) {
 }
 
 /// With more tokens, dpbusd over panels beats two multiplications per 64 codes; for Q4_K, whose
-/// panels are the cheapest to make, with one token already.
+/// panels are the cheapest to make, with two already.
 constexpr std::size_t kFewerTokens = 3;
 
-template <typename RowKernel, typename Kernel>
+template <typename OneToken, typename RowKernel, typename Kernel>
 void RunAny(const MatMulArgs& args) {
-  if (FewTokens(args, kFewerTokens)) {
+  if (FewTokens(args, 1)) {
+    RunOneToken<OneToken>(args);
+  } else if (Kernel::kType != FormatQ4K::kType && FewTokens(args, kFewerTokens)) {
     RunRows<RowKernel>(args);
   } else {
     RunMatMul<Kernel>(args);
   }
 }
 
-template <typename RowKernel>
+template <typename OneToken, typename RowKernel>
 void InstallRows(KernelTable* table) {
   using Kernel = SuperKernel<typename RowKernel::Base>;
-  table->matmul[Kernel::kType] = {Activation::kQ8K, &RunAny<RowKernel, Kernel>};
+  table->matmul[Kernel::kType] = {Activation::kQ8K, &RunAny<OneToken, RowKernel, Kernel>};
 }
 
 }  // namespace
@@ -42,9 +45,9 @@ void InstallAvx512MatMul(KernelTable* table) {
   Install<Kernel32<FormatIQ4NL>>(Activation::kQ8_0, table);
   Install<SuperKernel<FormatQ2K>>(Activation::kQ8K, table);
   Install<SuperKernel<FormatQ3K>>(Activation::kQ8K, table);
-  Install<SuperKernel<FormatQ4K>>(Activation::kQ8K, table);
-  InstallRows<RowsQ5K>(table);
-  InstallRows<RowsQ6K>(table);
+  InstallRows<OneTokenK4<RowsQ4K>, RowsQ4K>(table);
+  InstallRows<OneTokenK4<RowsQ5K>, RowsQ5K>(table);
+  InstallRows<OneTokenQ6K, RowsQ6K>(table);
   Install<SuperKernel<FormatIQ4XS>>(Activation::kQ8K, table);
 }
 
