@@ -524,8 +524,11 @@ class ChangedFiles(Base):
 
     def test_while_an_answer_is_made(self):
         path = self.copy()
-        with subprocess.Popen([TANDEM, "run", str(path), "Tell me about numbers", "--max-tokens", "0", "--temperature",
-                               "3", "--quiet", "--threads", "1", "--isa", "scalar"], stdout=subprocess.PIPE,
+        # What ends a turn is forbidden, so the answer goes on until the context is full.
+        ends = json.loads(self.run_program("tokenize", PHI, "<|end|><|endoftext|>", "--special").stdout)
+        forbidden = [word for end in ends for word in ("--logit-bias", f"{end}=-inf")]
+        with subprocess.Popen([TANDEM, "run", str(path), "Hello", "--max-tokens", "0", "--quiet", "--threads", "1",
+                               "--isa", "scalar", *forbidden], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as process:
             self.assertTrue(process.stdout.read(1))  # it has begun
             os.truncate(path, 4096)
