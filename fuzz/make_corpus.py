@@ -96,6 +96,26 @@ def phi_model(rows=259):
     return container([*PHI_KEYS, *vocabulary("gpt-4o")], rows_of, bytes(rows * 34))
 
 
+def qwen_model(rows=259):
+    """A recurrent layer and one of attention, in the same way."""
+    q8 = lambda *dims: (dims, 8)
+    f32 = lambda *dims: (dims, 0)
+    shapes = {"token_embd.weight": q8(32, rows), "output_norm.weight": f32(32)}
+    for layer in (0, 1):
+        shapes |= {f"blk.{layer}.{name}": shape for name, shape in (
+            ("attn_norm.weight", f32(32)), ("post_attention_norm.weight", f32(32)), ("ffn_gate.weight", q8(32, 32)),
+            ("ffn_up.weight", q8(32, 32)), ("ffn_down.weight", q8(32, 32)))}
+    shapes |= {f"blk.0.{name}": shape for name, shape in (
+        ("attn_qkv.weight", q8(32, 96)), ("attn_gate.weight", q8(32, 32)), ("ssm_beta.weight", q8(32, 1)),
+        ("ssm_alpha.weight", q8(32, 1)), ("ssm_conv1d.weight", f32(4, 96)), ("ssm_a", f32(1)), ("ssm_dt.bias", f32(1)),
+        ("ssm_norm.weight", f32(32)), ("ssm_out.weight", q8(32, 32)))}
+    shapes |= {f"blk.1.{name}": shape for name, shape in (
+        ("attn_q.weight", q8(32, 64)), ("attn_k.weight", q8(32, 32)), ("attn_v.weight", q8(32, 32)),
+        ("attn_output.weight", q8(32, 32)), ("attn_q_norm.weight", f32(32)), ("attn_k_norm.weight", f32(32)))}
+    rows_of = [tensor(name, dims, kind, 0) for name, (dims, kind) in shapes.items()]
+    return container([*QWEN_KEYS, *vocabulary()], rows_of, bytes(rows * 34))
+
+
 def gguf():
     huge = 1 << 63
     put("gguf", "empty-header", container())
@@ -130,6 +150,7 @@ def gguf():
     put("gguf", "phi-model", phi_model())
     put("gguf", "phi-rows", phi_model(rows=32))
     put("gguf", "qwen-keys", container(QWEN_KEYS))
+    put("gguf", "qwen-model", qwen_model())
 
 
 # Safetensors -----------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@
 ///     true; });
 ///
 /// Conventions: sizes in bytes, times in seconds, lengths in tokens unless a name says otherwise.
-/// Text is UTF-8. Errors are Status values (status.h); nothing here throws.
+/// Text is UTF-8. Errors are Status values (status.h); what returns none may throw std::bad_alloc.
 namespace tandem {
 
 /// How a model is opened.

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -50,7 +49,7 @@ class Source {
   static Result<Part> OpenPart(const std::filesystem::path& path);
   Status AddPart(Part part);
 
-  std::deque<Part> parts_;
+  std::vector<Part> parts_;
   std::vector<Tensor> tensors_;
 };
 

@@ -46,7 +46,11 @@ bool ReadAt(int fd, void* out, std::size_t length, std::uint64_t offset) {
 }
 
 bool WriteAt(int fd, const void* bytes, std::size_t length, std::uint64_t offset) {
-  return pwrite(fd, bytes, length, static_cast<off_t>(offset)) == static_cast<ssize_t>(length);
+  const ssize_t put = pwrite(fd, bytes, length, static_cast<off_t>(offset));
+  if (put >= 0 && put < static_cast<ssize_t>(length)) {
+    errno = ENOSPC;  // a part fitted: the disk is full, which the next call would have said
+  }
+  return put == static_cast<ssize_t>(length);
 }
 
 // The file that is locked may have been removed (by who just finished it) before the lock was

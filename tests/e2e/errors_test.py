@@ -4,6 +4,7 @@ exit code are read from there, so that the document cannot say anything else tha
 
 usage: errors_test.py PATH/TO/tandem PATH/TO/SOURCE
 """
+import ctypes
 import json
 import os
 import random
@@ -112,15 +113,15 @@ class Places(Base):
         self.row("a name that nobody has", "run", "qwen9:demo", "Hi")
 
     def test_where_nothing_can_be_written(self):
-        def as_nobody():
+        def as_owner():
+            """The superuser without the right to pass permissions by (PR_CAPBSET_DROP of CAP_DAC_OVERRIDE)."""
             if os.geteuid() == 0:
-                os.setuid(65534)
+                ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
         closed = self.folder / "closed"
         closed.mkdir(0o555)
-        self.folder.chmod(0o755)
         source = self.file(TINY.read_bytes(), "tiny.gguf")
-        done = self.run_program("convert", source, "-o", closed / "out.gguf", "--type", "q8_0", preexec_fn=as_nobody)
+        done = self.run_program("convert", source, "-o", closed / "out.gguf", "--type", "q8_0", preexec_fn=as_owner)
         self.assert_row("a folder that may not be written to", done)
         self.assertEqual(list(closed.iterdir()), [])
         self.row("a folder that is not there", "convert", source, "-o", self.folder / "none/out.gguf")
@@ -524,8 +525,11 @@ class ChangedFiles(Base):
 
     def test_while_an_answer_is_made(self):
         path = self.copy()
-        with subprocess.Popen([TANDEM, "run", str(path), "Tell me about numbers", "--max-tokens", "0", "--temperature",
-                               "3", "--quiet", "--threads", "1", "--isa", "scalar"], stdout=subprocess.PIPE,
+        # What ends a turn is forbidden, so the answer goes on until the context is full.
+        ends = json.loads(self.run_program("tokenize", PHI, "<|end|><|endoftext|>", "--special").stdout)
+        forbidden = [word for end in ends for word in ("--logit-bias", f"{end}=-inf")]
+        with subprocess.Popen([TANDEM, "run", str(path), "Hello", "--max-tokens", "0", "--quiet", "--threads", "1",
+                               "--isa", "scalar", *forbidden], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as process:
             self.assertTrue(process.stdout.read(1))  # it has begun
             os.truncate(path, 4096)

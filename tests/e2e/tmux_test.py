@@ -182,5 +182,24 @@ class Compare(unittest.TestCase):
             terminal.wait_for("left with 0")
 
 
+class ChangedFile(unittest.TestCase):
+    def test_a_model_that_is_cut_is_named_in_both_conversations(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(__file__).resolve().parents[2] / "assets/demo/phi4-mini-demo.gguf"
+            path = Path(folder) / "model.gguf"
+            for arguments in (("run", str(path)), ("compare", str(path), PHI)):
+                path.write_bytes(source.read_bytes())
+                terminal = Tmux(folder, *arguments)
+                self.addCleanup(terminal.close)
+                terminal.prompt(1)
+                terminal.say("Hello")
+                terminal.prompt(2)
+                os.truncate(path, 4096)
+                terminal.say("Bye")
+                # By the check before the turn, or by the handler when the file is being read.
+                terminal.wait_for("while it was in use")
+                terminal.close()
+
+
 if __name__ == "__main__":
     unittest.main()
