@@ -82,6 +82,19 @@ class Formats(unittest.TestCase):
         done = run("run", PHI, "Hello", "--format", "json", "--max-tokens", "1")
         self.assertIn(b"its JSON is incomplete", done.stderr)
 
+    def test_thinking_that_is_closed_early_is_followed_by_the_value(self):
+        for budget in ("0", "4"):
+            answer = self.answer(QWEN, "What is 3 + 4?", "--format", str(self.schema), "--think-budget", budget)
+            self.check(answer)
+            self.assertEqual(answer["thinking_cut"], budget != "0")
+
+    def test_a_format_and_tools_exclude_each_other(self):
+        tools = self.folder / "tools.json"
+        tools.write_text('[{"name": "f", "parameters": {"type": "object", "properties": {}}}]')
+        done = run("run", QWEN, "Hi", "--format", "json", "--tools", str(tools))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"a format and tools exclude each other", done.stderr)
+
     def test_each_turn_begins_anew(self):
         done = run("run", PHI, "--chat", "--json", "--format", str(self.schema), data=b"Hello\nBye\nWho are you?\n")
         self.assertEqual(done.returncode, 0, done.stderr)
