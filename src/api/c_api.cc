@@ -528,6 +528,12 @@ int32_t tandem_comparison_run(tandem_comparison* comparison, const char* message
     if (!messages.ok()) {
       return Fail(messages.status());
     }
+    const auto tools = tandem::ToolsBeside(messages_json);
+    if (!tools.ok() || tools->value_or("") != "") {
+      return tools.ok() ? Fail(TANDEM_UNSUPPORTED,
+                               "messages: \"tools\" of a comparison stand in its columns' options")
+                        : Fail(tools.status());
+    }
     comparison->results = comparison->comparison.Run(
         *messages, seed, [&](std::size_t column, const tandem::Event& event) {
           return tandem::Deliver(callback, user_data, column, event);

@@ -70,7 +70,7 @@ Status ChatSession::SettleTools(Conversation& conversation) {
   }
   tools_ = ToolSchemas(conversation.tools);
   calls_.reset();
-  if (!tools_.empty()) {
+  if (!tools_.empty() && options_.format.empty()) {  // a format says what the answer is
     calls_ = std::make_unique<ToolCallParser>(tools_, ToolMarks::Of(model_.tokenizer()),
                                               CountCalls(conversation.messages) + 1);
   }

@@ -172,6 +172,21 @@ TEST_P(ToolTurn, AfterReadingAheadAResultIsReadAlone) {
   EXPECT_LE(second.result.prompt_tokens - read, model.Ids("3 C").size() + 16);
 }
 
+// Some answers call without closing the think block.
+TEST(ToolTurnOfQwen, ACallEndsTheThinkingInFrontOfIt) {
+  Model model("qwen3.5");
+  ChatSession session(*model.loaded, *model.engine);
+  TurnOptions options = Greedy(100);
+  options.think = ThinkMode::kOn;
+  options.tools = kTools;
+  options.forced = model.Ids("I ask.</tool_call>\n" + model.Call());
+  const Turn turn = Take(model, session, Json::array({User("Weather in Oslo?")}), options);
+  EXPECT_EQ(turn.events, "rbje");
+  EXPECT_EQ(turn.result.reasoning, "I ask.</tool_call>");  // a stray end is no structure
+  EXPECT_EQ(turn.result.answer, "");
+  EXPECT_EQ(turn.result.calls.size(), 1U);
+}
+
 TEST_P(ToolTurn, IdsCountThroughTheConversation) {
   Model model(GetParam());
   ChatSession session(*model.loaded, *model.engine);
@@ -242,6 +257,19 @@ INSTANTIATE_TEST_SUITE_P(Families, ToolTurn, testing::Values("qwen3.5", "phi4-mi
                                                                         : std::string("Phi");
                          });
 
+// A format says what the answer is, also when it looks like a call.
+TEST(ToolTurnOfQwen, WithAFormatNoCallsAreRead) {
+  Model model("qwen3.5");
+  ChatSession session(*model.loaded, *model.engine);
+  TurnOptions options = Greedy(60);
+  options.tools = kTools;
+  options.format = "json";
+  options.forced = model.Ids(R"({"name": "weather", "arguments": {}})");
+  const Turn turn = Take(model, session, Json::array({User("Weather in Oslo?")}), options);
+  EXPECT_TRUE(turn.result.calls.empty());
+  EXPECT_TRUE(turn.result.answer.starts_with(R"({"name": "weather", "arguments": {}})"));
+}
+
 TurnOptions Thinking(std::uint64_t seed) {
   TurnOptions options = Greedy(200);
   options.sampling.temperature = 1.0F;
@@ -294,6 +322,18 @@ TEST(ThinkBudget, ZeroIsNoThinking) {
   options.think_budget.reset();
   options.think = ThinkMode::kOff;
   EXPECT_EQ(Take(model, session, kQuestion, options).result.answer, turn.result.answer);
+}
+
+TEST(ThinkBudget, ThenTheFormatBegins) {
+  Model model("qwen3.5");
+  ChatSession session(*model.loaded, *model.engine);
+  TurnOptions options = Thinking(3);
+  options.format = "json";
+  options.think_budget = 2;
+  const Turn turn = Take(model, session, kQuestion, options);
+  EXPECT_TRUE(turn.result.thinking_cut);
+  EXPECT_TRUE(turn.result.reasoning.ends_with("directly now.")) << turn.result.reasoning;
+  EXPECT_TRUE(turn.result.answer.starts_with("{")) << turn.result.answer;
 }
 
 // Phi-4-mini-reasoning writes its tags with ordinary tokens.

@@ -380,6 +380,9 @@ static void test_comparison(void) {
   EXPECT(strstr(text, "\"label\":\"left\"") != NULL && strstr(text, "7") != NULL);
   EXPECT(tandem_comparison_result(comparison, 1, text, sizeof text, NULL) == TANDEM_OK);
   EXPECT(strstr(text, "\"label\":\"phi4-mini:demo\"") != NULL);
+  EXPECT_ERROR(tandem_comparison_run(comparison, "{\"messages\":[],\"tools\":[{\"name\":\"f\"}]}",
+                                     1, NULL, NULL),
+               TANDEM_UNSUPPORTED, "options");
   EXPECT_ERROR(tandem_comparison_result(comparison, 2, text, sizeof text, NULL),
                TANDEM_INVALID_ARGUMENT, "column 2 of 2");
   tandem_comparison_free(comparison);

@@ -432,6 +432,19 @@ class Questions(Base):
         check("a message whose content is a number", '[{"role": "user", "content": 7}]')
         check("messages that are not UTF-8", b'[{"role": "user", "content": "\xff"}]')
 
+    def test_tools(self):
+        for row, data in (("definitions of tools that are no JSON", "[{"), ("definitions that are no list", "7"),
+                          ("a tool without a name", '[{"name": "f"}, {"type": "function", "function": {}}]')):
+            self.row(row, "run", PHI, "--tools", self.file(data, "t.json"), "Hi")
+        self.row("a result of a tool that nobody called", "run", PHI, "--tools",
+                 self.file('[{"name": "f"}]', "t.json"), "--chat", data=b"/tool 3 C\n")
+        call = {"function": {"name": "f", "arguments": [1]}}
+        messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+        self.row("a call whose arguments are no object", "run", PHI, "Go on", "--messages",
+                 self.file(json.dumps(messages), "m.json"))
+        self.row("messages and a system text", "run", PHI, "--system", "s", "--messages",
+                 self.file(json.dumps(messages[:1]), "m.json"))
+
     def test_options(self):
         self.row("an unknown command", "frobnicate")
         self.row("an unknown option", "run", PHI, "--temprature", "1", "Hi")
