@@ -320,10 +320,6 @@ Status ChatSession::SettleFormat() {
     format_.reset();
     return OkStatus();
   }
-  if (calls_ != nullptr) {
-    return {StatusCode::kInvalidArgument,
-            "a format and tools exclude each other: calls of tools are no JSON of that format"};
-  }
   if (format_ == nullptr || format_->format() != options_.format) {
     TANDEM_ASSIGN_OR_RETURN(format_, AnswerFormat::Create(options_.format, model_));
   }

@@ -82,10 +82,10 @@ Result<std::shared_ptr<VisionEncoder>> VisionEncoder::Create(const gguf::File& f
         std::min<std::uint64_t>(limits.image.max, options.image_tokens * side * side);
     limits.image.min = std::min(limits.image.min, limits.image.max);
   }
-  TANDEM_ASSIGN_OR_RETURN(encoder->ops_, MakeCpuOps({.threads = options.threads,
-                                                     .isa = options.isa,
-                                                     .max_rows = kTowerRows,
-                                                     .max_cols = encoder->tower_->widest_input()}));
+  encoder->device_ = {.threads = options.threads,
+                      .isa = options.isa,
+                      .max_rows = kTowerRows,
+                      .max_cols = encoder->tower_->widest_input()};
   std::uint64_t identity = IdentityOf(file);
   for (const std::uint64_t value : {limits.image.min, limits.image.max, limits.video.min,
                                     limits.video.max, limits.min_frames, limits.max_frames}) {
@@ -215,6 +215,9 @@ Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::EncodeNew(const Media
     on_progress = [&](std::size_t done, std::size_t total) {
       watch.on_progress(source, done, total);
     };
+  }
+  if (ops_ == nullptr) {  // most conversations have no picture: they pay nothing
+    TANDEM_ASSIGN_OR_RETURN(ops_, MakeCpuOps(device_));
   }
   ++encoded_count_;
   TANDEM_RETURN_IF_ERROR(tower_->Encode(*ops_, prepared, rows, watch.cancel, on_progress));

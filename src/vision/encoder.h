@@ -116,9 +116,10 @@ class VisionEncoder {
   std::uint64_t identity_ = 0;  // of tower and limits
 
   MediaFetcher fetch_;
+  CpuOptions device_;
 
   mutable std::mutex mutex_;  // guards what follows
-  std::unique_ptr<Ops> ops_;
+  std::unique_ptr<Ops> ops_;  // made for the first picture
   std::size_t encoded_count_ = 0;
   std::map<std::string, std::uint64_t> fetched_;           // key of what was at an address
   std::vector<std::shared_ptr<const EncodedMedia>> seen_;  // latest last
