@@ -212,8 +212,8 @@ struct GenerateOptions {
       nullptr;  // set to true from anywhere (a signal handler too) to stop
   /// What the answer must be, the thinking aside: "json" (a JSON object), or the text of a JSON
   /// Schema of the subset in docs/structured-output.md. Empty: anything. A schema that is malformed
-  /// or outside the subset is an error that names the JSON pointer and the keyword. Not together
-  /// with tools.
+  /// or outside the subset is an error that names the JSON pointer and the keyword. With a
+  /// format no tool is called.
   std::string format = "";
   /// Ends an answer, or its thinking, that repeats one passage without end: at least four times and
   /// for at least 1,024 tokens.
