@@ -11,7 +11,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
+
+#include "tests/faults/replaced_new.h"
 
 // Operator new and the wrapped calls have no other place for this.
 // NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): see above.
@@ -41,63 +42,12 @@ bool Fails(Counter& counter) {
          (call == first || (call > first && counter.rest.load(std::memory_order_relaxed)));
 }
 
-void* TryAllocate(std::size_t size, std::size_t alignment) noexcept {
-  if (Fails(allocations)) {
-    return nullptr;
-  }
-  size = std::max<std::size_t>(size, 1);
-  // NOLINTNEXTLINE(cppcoreguidelines-no-malloc): this is operator new
-  return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-}
-
-void* Allocate(std::size_t size, std::size_t alignment) {
-  void* memory = TryAllocate(size, alignment);
-  if (memory == nullptr) {
-    throw std::bad_alloc();
-  }
-  return memory;
-}
-
 }  // namespace
 // NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
-// All forms: those of a sanitizer's runtime do not call each other as the standard library's do.
-void* operator new(std::size_t size) {
-  return Allocate(size, alignof(std::max_align_t));
+bool tandem::tests::OnAllocation() noexcept {
+  return !Fails(allocations);
 }
-void* operator new[](std::size_t size) {
-  return Allocate(size, alignof(std::max_align_t));
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return Allocate(size, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return TryAllocate(size, alignof(std::max_align_t));
-}
-void* operator new(std::size_t size, std::align_val_t alignment,
-                   const std::nothrow_t& /*tag*/) noexcept {
-  return TryAllocate(size, static_cast<std::size_t>(alignment));
-}
-// NOLINTBEGIN(cppcoreguidelines-no-malloc): these are operator delete
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::size_t /*size*/) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t /*size*/) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t /*size*/, std::align_val_t /*alignment*/) noexcept {
-  std::free(memory);
-}
-// NOLINTEND(cppcoreguidelines-no-malloc)
 
 // A constructor of the JSON library that memory ends in does not give back what it holds
 // (docs/errors.md). Nothing else may leak.

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "grammar/matcher.h"
 #include "runtime/engine.h"
 #include "runtime/loop_detector.h"
+#include "tests/faults/replaced_new.h"
 #include "tests/support/tiny_model.h"
 
 namespace {
@@ -29,46 +29,12 @@ std::atomic<std::size_t> locks{0};
 std::atomic<std::size_t> looks_outside{0};
 // NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
-void* Allocate(std::size_t size, std::size_t alignment) {
-  ++allocations;
-  // NOLINTNEXTLINE(cppcoreguidelines-no-malloc): this is operator new
-  void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) {
-    std::abort();
-  }
-  return memory;
-}
-
 }  // namespace
 
-void* operator new(std::size_t size) {
-  return Allocate(size, alignof(std::max_align_t));
+bool tandem::tests::OnAllocation() noexcept {
+  ++allocations;
+  return true;
 }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return Allocate(size, static_cast<std::size_t>(alignment));
-}
-// The library's own would not pair with the operator delete here.
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return Allocate(size, alignof(std::max_align_t));
-}
-void* operator new(std::size_t size, std::align_val_t alignment,
-                   const std::nothrow_t& /*tag*/) noexcept {
-  return Allocate(size, static_cast<std::size_t>(alignment));
-}
-// NOLINTBEGIN(cppcoreguidelines-no-malloc): these are operator delete
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t /*size*/) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t /*size*/, std::align_val_t /*alignment*/) noexcept {
-  std::free(memory);
-}
-// NOLINTEND(cppcoreguidelines-no-malloc)
 
 // What Tandem's code calls by these names comes here first (ld --wrap, tests/CMakeLists.txt).
 extern "C" {
