@@ -6,11 +6,14 @@ usage: fuzz/make_corpus.py
 """
 import json
 import struct
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/e2e"))
+from gguf_file import packed_key as key, packed_tensor as tensor, packed_text as text  # noqa: E402
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 U8, I32, U32, F32, BOOL, STRING, ARRAY, U64 = 0, 5, 4, 6, 7, 8, 9, 10
-FORMS = {U8: "B", I32: "i", U32: "I", F32: "f", BOOL: "?", U64: "Q"}
 
 
 def put(folder, name, data):
@@ -20,28 +23,6 @@ def put(folder, name, data):
 
 
 # GGUF ------------------------------------------------------------------------------------------------------------------
-
-def text(words):
-    data = words if isinstance(words, bytes) else words.encode()
-    return struct.pack("<Q", len(data)) + data
-
-
-def value(kind, what):
-    if kind == STRING:
-        return text(what)
-    if kind == ARRAY:
-        element, items = what
-        return struct.pack("<IQ", element, len(items)) + b"".join(value(element, item) for item in items)
-    return struct.pack("<" + FORMS[kind], what)
-
-
-def key(name, kind, what):
-    return text(name) + struct.pack("<I", kind) + value(kind, what)
-
-
-def tensor(name, dims, kind, offset):
-    return text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
-
 
 def container(keys=(), tensors=(), data=b"", version=3, counts=None):
     n_tensors, n_keys = counts or (len(tensors), len(keys))

@@ -29,6 +29,28 @@ def f16(dims, values):
     return Tensor(tuple(dims), F16, struct.pack(f"<{len(values)}e", *values))
 
 
+def packed_text(words):
+    data = words if isinstance(words, bytes) else words.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def packed_value(kind, what):
+    if kind == STRING:
+        return packed_text(what)
+    if kind == ARRAY:
+        element, items = what
+        return struct.pack("<IQ", element, len(items)) + b"".join(packed_value(element, item) for item in items)
+    return struct.pack("<" + FORMATS[kind], what)
+
+
+def packed_key(name, kind, what):
+    return packed_text(name) + struct.pack("<I", kind) + packed_value(kind, what)
+
+
+def packed_tensor(name, dims, kind, offset):
+    return packed_text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
+
+
 class Gguf:
     def __init__(self):
         self.metadata = {}  # key -> (type, value); an array's value is (element type, list)
@@ -82,24 +104,12 @@ class Gguf:
         return out
 
     def write(self, path):
-        def text(string):
-            return struct.pack("<Q", len(string.encode())) + string.encode()
-
-        def value(kind, what):
-            if kind == STRING:
-                return text(what)
-            if kind == ARRAY:
-                element, items = what
-                return struct.pack("<IQ", element, len(items)) + b"".join(value(element, item) for item in items)
-            return struct.pack("<" + FORMATS[kind], what)
-
         head = b"GGUF" + struct.pack("<IQQ", 3, len(self.tensors), len(self.metadata))
         for key, (kind, what) in self.metadata.items():
-            head += text(key) + struct.pack("<I", kind) + value(kind, what)
+            head += packed_key(key, kind, what)
         body = b""
         for name, tensor in self.tensors.items():
-            head += text(name) + struct.pack(f"<I{len(tensor.dims)}QIQ", len(tensor.dims), *tensor.dims, tensor.type,
-                                             len(body))
+            head += packed_tensor(name, tensor.dims, tensor.type, len(body))
             body += tensor.data + bytes(-len(tensor.data) % ALIGNMENT)
         with open(path, "wb") as file:
             file.write(head + bytes(-len(head) % ALIGNMENT) + body)
