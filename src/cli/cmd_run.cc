@@ -128,7 +128,7 @@ class RunCommand : public Command {
       settings_.beginning = std::move(messages).value();
       TANDEM_ASSIGN_OR_RETURN(const Json parsed, ParseJson(text, messages_path_));
       if (parsed.is_object() && parsed.contains("tools")) {
-        TANDEM_ASSIGN_OR_RETURN(settings_.options.generate.tools, ReadToolsFile(messages_path_));
+        TANDEM_ASSIGN_OR_RETURN(settings_.options.generate.tools, ToolsIn(text, messages_path_));
       }
     }
     if (!settings_.options.tools_path.empty()) {

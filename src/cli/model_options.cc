@@ -284,13 +284,17 @@ Status FinishModelOptions(ModelOptions& options) {
   return OkStatus();
 }
 
-Result<std::string> ReadToolsFile(const std::string& path) {
-  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  Result<std::string> tools = ParseTools(text);
+Result<std::string> ToolsIn(std::string_view json, std::string_view where) {
+  Result<std::string> tools = ParseTools(json);
   if (!tools.ok()) {
-    return Status(tools.status().code(), Format("{}: {}", path, tools.status().message()));
+    return Status(tools.status().code(), Format("{}: {}", where, tools.status().message()));
   }
   return tools;
+}
+
+Result<std::string> ReadToolsFile(const std::string& path) {
+  TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ToolsIn(text, path);
 }
 
 std::vector<std::string> SettingsOf(const OpenOptions& open, const GenerateOptions& generate) {

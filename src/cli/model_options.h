@@ -44,6 +44,9 @@ std::string RefuseNegative(const std::string& text);
 /// InvalidArgument names the bad one.
 Status FinishModelOptions(ModelOptions& options);
 
+/// Definitions of tools in JSON; errors of ParseTools, with the name of the text in front.
+Result<std::string> ToolsIn(std::string_view json, std::string_view where);
+
 /// Reads definitions of tools. Errors of ReadFile and ParseTools, which name the file.
 Result<std::string> ReadToolsFile(const std::string& path);
 

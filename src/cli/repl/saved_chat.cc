@@ -2,6 +2,7 @@
 
 #include "api/answer_json.h"
 #include "base/format.h"
+#include "cli/model_options.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -82,11 +83,7 @@ Result<SavedChat> ReadSavedChat(const std::filesystem::path& path) {
     chat.format = format->get<std::string>();
   }
   if (object.contains("tools")) {
-    Result<std::string> tools = ParseTools(object.dump());
-    if (!tools.ok()) {
-      return Status(tools.status().code(), Format("{}: {}", where, tools.status().message()));
-    }
-    chat.tools = std::move(tools).value();
+    TANDEM_ASSIGN_OR_RETURN(chat.tools, ToolsIn(object.dump(), where));
   }
   if (!object.contains("messages")) {
     return Status(StatusCode::kInvalidArgument, Format("{}: \"messages\" is missing", where));
