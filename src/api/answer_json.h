@@ -11,7 +11,7 @@ namespace tandem {
 
 // The JSON of what the public types say: the same in the program's output and behind the C API.
 
-/// "stop", "length", "context", "cancelled" or "tool_calls".
+/// "stop", "length", "context", "cancelled", "loop" or "tool_calls".
 std::string_view FinishName(Finish finish);
 
 /// The documented fields of an answer: answer, reasoning, thinking, thinking_cut, tool_calls,

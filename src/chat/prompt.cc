@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/trim.h"
 #include "chat/tool_definitions.h"
 
 namespace tandem {
@@ -124,15 +125,9 @@ void PutTrusted(const std::string& stand_in, std::string_view text, text::Render
   rendered = std::move(out);
 }
 
-// Text up to the last byte, without the white space behind it.
-std::string_view TrimEnd(std::string_view text) {
-  const std::size_t last = text.find_last_not_of(" \t\r\n");
-  return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
-}
-
 bool EndsInThinkBlock(std::string_view text) {
   constexpr std::string_view kOpen = "<think>";
-  const std::string_view trimmed = TrimEnd(text);
+  const std::string_view trimmed = TrimmedEnd(text);
   return trimmed.size() >= kOpen.size() && trimmed.substr(trimmed.size() - kOpen.size()) == kOpen;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "chat/stream_tags.h"
+
 namespace tandem {
 
 StopStrings::StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
@@ -36,12 +38,7 @@ std::string StopStrings::Push(std::string_view text) {
   // The longest end of the text that begins a stop string stays.
   std::size_t keep = 0;
   for (const std::string& stop : stops_) {
-    for (std::size_t n = std::min(stop.size() - 1, held_.size()); n > keep; --n) {
-      if (std::string_view(held_).substr(held_.size() - n) == std::string_view(stop).substr(0, n)) {
-        keep = n;
-        break;
-      }
-    }
+    keep = std::max(keep, PartialTag(held_, stop));
   }
   std::string shown = held_.substr(0, held_.size() - keep);
   held_.erase(0, shown.size());

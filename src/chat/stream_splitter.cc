@@ -3,28 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/trim.h"
+#include "chat/stream_tags.h"
+
 namespace tandem {
 namespace {
 
 constexpr std::string_view kOpen = "<think>";
 constexpr std::string_view kClose = "</think>";
-constexpr std::string_view kBlank = " \t\r\n";
-
-// The length of the longest end of `text` that begins `tag`.
-std::size_t PartialTag(std::string_view text, std::string_view tag) {
-  for (std::size_t n = std::min(text.size(), tag.size() - 1); n > 0; --n) {
-    if (text.substr(text.size() - n) == tag.substr(0, n)) {
-      return n;
-    }
-  }
-  return 0;
-}
-
-std::optional<TokenId> AddedToken(const text::Tokenizer& tokenizer, std::string_view text) {
-  const std::optional<TokenId> id = tokenizer.Find(text);
-  const bool added = id.has_value() && (tokenizer.IsControl(*id) || tokenizer.IsUserDefined(*id));
-  return added ? id : std::nullopt;
-}
 
 }  // namespace
 
@@ -94,7 +80,7 @@ void StreamSplitter::CountPending(bool reasoning) {
 
 // At the start: takes an opening tag out of held_. False while it cannot be told whether one comes.
 bool StreamSplitter::SettleStart() {
-  const std::size_t begin = held_.find_first_not_of(kBlank);
+  const std::size_t begin = held_.find_first_not_of(kWhiteSpace);
   if (begin == std::string::npos) {
     return false;
   }
@@ -144,10 +130,10 @@ void StreamSplitter::Route(std::string_view text, SplitText& out) {
 
 void StreamSplitter::RouteReasoning(std::string_view text, SplitText& out) {
   if (skip_blank_) {
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlank)));
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
     skip_blank_ = text.empty();
   }
-  const std::size_t last = text.find_last_not_of(kBlank);
+  const std::size_t last = text.find_last_not_of(kWhiteSpace);
   if (last == std::string_view::npos) {
     blank_ += text;
     return;
@@ -164,7 +150,7 @@ void StreamSplitter::RouteAnswer(std::string_view text, SplitText& out) {
     return;
   }
   blank_ += text;
-  const std::size_t begin = blank_.find_first_not_of(kBlank);
+  const std::size_t begin = blank_.find_first_not_of(kWhiteSpace);
   if (begin == std::string::npos) {
     return;
   }

@@ -6,11 +6,12 @@
 #include <utility>
 
 #include "base/format.h"
+#include "base/trim.h"
+#include "chat/stream_tags.h"
 
 namespace tandem {
 namespace {
 
-constexpr std::string_view kBlank = " \t\r\n";
 constexpr std::string_view kFunction = "<function=";
 constexpr std::string_view kFunctionEnd = "</function>";
 constexpr std::string_view kParameter = "<parameter=";
@@ -31,23 +32,7 @@ constexpr std::array<MarkText, 6> kMarks = {{{"<tool_call>", true},
                                              {"<|/tool_calls|>", false}}};
 
 bool IsBlank(std::string_view text) {
-  return text.find_first_not_of(kBlank) == std::string_view::npos;
-}
-
-// The length of `text` without the white space at its end.
-std::size_t TrimmedSize(std::string_view text) {
-  const std::size_t last = text.find_last_not_of(kBlank);
-  return last == std::string_view::npos ? 0 : last + 1;
-}
-
-// The length of the longest end of `text` that begins `part`.
-std::size_t PartialSize(std::string_view text, std::string_view part) {
-  for (std::size_t n = std::min(text.size(), part.size() - 1); n > 0; --n) {
-    if (text.substr(text.size() - n) == part.substr(0, n)) {
-      return n;
-    }
-  }
-  return 0;
+  return text.find_first_not_of(kWhiteSpace) == std::string_view::npos;
 }
 
 // The inside of a JSON string. Bytes beyond ASCII stay, so pieces may be cut anywhere.
@@ -85,10 +70,7 @@ std::string_view WithoutFrame(std::string_view value) {
 ToolMarks ToolMarks::Of(const text::Tokenizer& tokenizer) {
   ToolMarks marks = AsText();
   for (Mark& mark : marks.marks) {
-    const std::optional<TokenId> token = tokenizer.Find(mark.text);
-    if (token.has_value() && (tokenizer.IsControl(*token) || tokenizer.IsUserDefined(*token))) {
-      mark.token = *token;
-    }
+    mark.token = AddedToken(tokenizer, mark.text).value_or(-1);
   }
   return marks;
 }
@@ -178,7 +160,7 @@ bool ToolCallParser::StepText(Ahead ahead) {
       continue;
     }
     // White space in front of a call belongs to neither.
-    const std::size_t shown = TrimmedSize(std::string_view(pending_).substr(0, at));
+    const std::size_t shown = TrimmedEnd(std::string_view(pending_).substr(0, at)).size();
     EmitText(std::string_view(pending_).substr(0, shown));
     pending_.erase(0, shown);
     if (found.match == Match::kMaybe) {
@@ -197,7 +179,7 @@ bool ToolCallParser::StepText(Ahead ahead) {
     pending_.erase(0, end);
     return true;
   }
-  const std::size_t shown = TrimmedSize(pending_);
+  const std::size_t shown = TrimmedEnd(pending_).size();
   EmitText(std::string_view(pending_).substr(0, shown));
   pending_.erase(0, shown);
   return false;
@@ -213,7 +195,7 @@ ToolCallParser::Beginning ToolCallParser::BeginningAt(std::size_t at) const {
     } else if (AtLineStart(at)) {
       found.match = std::max(found.match, MatchFunction(text, true));
     }
-  } else if (!text_shown_ && !after_call_ && pending_.find_first_not_of(kBlank) == at) {
+  } else if (!text_shown_ && !after_call_ && pending_.find_first_not_of(kWhiteSpace) == at) {
     found.match = MatchBare(text);
     found.length = text[0] == 'f' ? kFunctools.size() : 0;
   }
@@ -241,7 +223,7 @@ ToolCallParser::Match ToolCallParser::MatchMark(std::string_view text,
 // [{"name": "TOOL", with or without the bracket, and perhaps functools in front of it.
 ToolCallParser::Match ToolCallParser::MatchBare(std::string_view text) const {
   const auto skip_blank = [&text] {
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlank)));
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
   };
   const auto take = [&](std::string_view part) {
     const std::size_t size = std::min(part.size(), text.size());
@@ -296,7 +278,7 @@ bool ToolCallParser::AtLineStart(std::size_t at) const {
     if (pending_[at] == '\n') {
       return true;
     }
-    if (kBlank.find(pending_[at]) == std::string_view::npos) {
+    if (kWhiteSpace.find(pending_[at]) == std::string_view::npos) {
       return false;
     }
   }
@@ -305,7 +287,7 @@ bool ToolCallParser::AtLineStart(std::size_t at) const {
 
 void ToolCallParser::EmitText(std::string_view text) {
   if (after_call_ && !text_shown_) {
-    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlank)));
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(kWhiteSpace)));
   }
   if (text.empty()) {
     return;
@@ -379,7 +361,7 @@ void ToolCallParser::TakeIntoOpening(std::size_t bytes) {
 }
 
 bool ToolCallParser::StepBetween(Ahead ahead) {
-  const std::size_t begin = pending_.find_first_not_of(kBlank);
+  const std::size_t begin = pending_.find_first_not_of(kWhiteSpace);
   if (begin == std::string::npos) {
     return false;
   }
@@ -476,7 +458,7 @@ void ToolCallParser::BeginFunction() {
 }
 
 bool ToolCallParser::StepFunction() {
-  const std::size_t begin = pending_.find_first_not_of(kBlank);
+  const std::size_t begin = pending_.find_first_not_of(kWhiteSpace);
   if (begin == std::string::npos) {
     return false;
   }
@@ -535,7 +517,7 @@ bool ToolCallParser::StepParameter() {
     EndParameter();
     return true;
   }
-  const std::size_t ready = pending_.size() - PartialSize(pending_, kParameterEnd);
+  const std::size_t ready = pending_.size() - PartialTag(pending_, kParameterEnd);
   value_.append(pending_, 0, ready);
   TakeIntoCall(ready);
   StreamValue(false);
@@ -571,7 +553,7 @@ void ToolCallParser::EndParameter() {
 
 // A mark, another call or the end stands where the end of the function should be.
 void ToolCallParser::CutFunction(bool at_mark) {
-  const std::size_t begin = std::min(pending_.find_first_not_of(kBlank), pending_.size());
+  const std::size_t begin = std::min(pending_.find_first_not_of(kWhiteSpace), pending_.size());
   const std::string_view text = std::string_view(pending_).substr(begin);
   const ToolMarks::Mark* mark = nullptr;
   // Anything else in front of the mark may be a part of something.

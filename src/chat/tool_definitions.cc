@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "base/trim.h"
 
 namespace tandem {
 namespace {
@@ -96,14 +97,6 @@ std::string Lower(std::string_view text) {
   std::transform(out.begin(), out.end(), out.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return out;
-}
-
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlank);
-  return begin == std::string_view::npos
-             ? std::string_view()
-             : text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
 // The text as a value of the type, or a discarded value.

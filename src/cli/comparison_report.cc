@@ -7,6 +7,7 @@
 #include "tandem/version.h"
 
 #include "base/format.h"
+#include "base/trim.h"
 #include "base/utf8.h"
 #include "cli/answer_text.h"
 #include "cli/numbers.h"
@@ -78,15 +79,6 @@ std::size_t CountCut(const PromptsRun& run, std::size_t column) {
       }));
 }
 
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\r\n";
-  const std::size_t start = text.find_first_not_of(kSpaces);
-  if (start == std::string_view::npos) {
-    return "";
-  }
-  return text.substr(start, text.find_last_not_of(kSpaces) - start + 1);
-}
-
 std::vector<std::string> Labels(const PromptsRun& run) {
   std::vector<std::string> labels;
   for (const CompareColumn& column : run.columns) {
@@ -98,7 +90,7 @@ std::vector<std::string> Labels(const PromptsRun& run) {
 // Text inside a cell of a Markdown table, shown as it is.
 std::string Cell(std::string_view text) {
   std::string out;
-  for (const char c : Trim(text)) {
+  for (const char c : Trimmed(text)) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -199,7 +191,7 @@ std::string AnswerCell(const ColumnResult& result) {
   }
   const Answer& answer = result.answer;
   std::string out;
-  if (!Trim(answer.reasoning).empty()) {
+  if (!Trimmed(answer.reasoning).empty()) {
     out += Format("<details><summary>thinking</summary>{}</details>", Cell(answer.reasoning));
   }
   out += Cell(answer.text);
@@ -221,9 +213,9 @@ std::string FiguresCell(const ColumnResult& result) {
 
 // What all answers of the prompt start with, as far as they agree.
 std::string CommonStart(const PromptOutcome& outcome) {
-  std::string_view common = Trim(outcome.results.front().answer.text);
+  std::string_view common = Trimmed(outcome.results.front().answer.text);
   for (const ColumnResult& result : outcome.results) {
-    const std::string_view other = Trim(result.answer.text);
+    const std::string_view other = Trimmed(result.answer.text);
     const auto end = std::mismatch(common.begin(), common.end(), other.begin(), other.end()).first;
     common = common.substr(0, static_cast<std::size_t>(end - common.begin()));
   }
@@ -269,9 +261,9 @@ std::string OutcomeMarkdown(const PromptsRun& run, std::size_t index) {
 }  // namespace
 
 bool AnswersDiffer(const PromptOutcome& outcome) {
-  const std::string_view first = Trim(outcome.results.front().answer.text);
+  const std::string_view first = Trimmed(outcome.results.front().answer.text);
   return std::any_of(outcome.results.begin(), outcome.results.end(), [first](const auto& result) {
-    return !result.error.ok() || Trim(result.answer.text) != first;
+    return !result.error.ok() || Trimmed(result.answer.text) != first;
   });
 }
 

@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 
 #include "base/format.h"
+#include "base/trim.h"
 #include "store/ascii.h"
 #include "store/curl_handle.h"
 #include "store/url.h"
@@ -20,12 +21,6 @@ namespace {
 
 constexpr int kMostRedirects = 5;
 constexpr std::chrono::milliseconds kLongestRetryAfter{300'000};
-
-std::string_view Trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  const std::size_t end = text.find_last_not_of(" \t\r\n");
-  return begin == std::string_view::npos ? "" : text.substr(begin, end - begin + 1);
-}
 
 int PositiveFromEnvironment(const char* variable, int otherwise) {
   const char* text = std::getenv(variable);
