@@ -20,8 +20,13 @@ QWEN, PHI = "qwen3.5:demo", "phi4-mini:demo"
 class Tmux:
     """A terminal of 100 x 40 in which the program runs."""
 
+    begun = 0
+
     def __init__(self, folder, *arguments):
-        self.socket = str(Path(folder) / "tmux")
+        # Each has a socket of its own: a server that was told to go still listens on its socket for a moment, and takes
+        # with it a session that is begun there.
+        Tmux.begun += 1
+        self.socket = str(Path(folder) / f"tmux{Tmux.begun}")
         self.folder = folder
         quoted = " ".join("'" + argument + "'" for argument in (PROGRAM, *arguments))
         self.run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", quoted + "; echo left with $?; cat")
