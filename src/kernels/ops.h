@@ -63,6 +63,7 @@ struct KvSegment {
 struct MatMulTask {
   const QMat* w_OI = nullptr;
   Mat<float> y_TO;
+  std::span<const float> bias_O = {};  // empty: none
 };
 
 /// Called before each MatMul, on the caller's thread: sees the input and may put other weights of
@@ -164,15 +165,17 @@ class Ops {
   virtual void LayerNorm(Mat<const float> x_TE, std::span<const float> gain_E,
                          std::span<const float> bias_E, float eps, Mat<float> y_TE) = 0;
 
-  /// y[t,:] += bias.
-  virtual void AddBias(std::span<const float> bias_E, Mat<float> y_TE) = 0;
+  /// x[t,e] = gelu(x[t,e]).
+  virtual void GeluInPlace(Gelu kind, Mat<float> x_TF) = 0;
 
-  /// x[t,e] = gelu(x[t,e] + bias[e]).
-  virtual void BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) = 0;
-
-  /// For each task y[t,o] = sum_i x[t,i] * w[o,i]. Tasks share x, which a quantised type first
-  /// rounds to int8 blocks (once for all tasks of one activation format).
+  /// For each task y[t,o] = sum_i x[t,i] * w[o,i] + bias[o]. Tasks share x, which a quantised type
+  /// first rounds to int8 blocks (once for all tasks of one activation format).
   virtual void MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) = 0;
+
+  /// MatMul for rows by the hundred that no later step continues, as those of a picture are. F16
+  /// and BF16 weights are multiplied faster, in another order of summation; a row's bits depend on
+  /// no other row here either, but they are not those of MatMul.
+  virtual void WideMatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) = 0;
 
   /// gate[t,f] = silu(gate[t,f]) * up[t,f]. Source: arXiv:2002.05202.
   virtual void SwiGluInPlace(Mat<float> gate_TF, Mat<const float> up_TF) = 0;

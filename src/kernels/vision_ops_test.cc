@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "base/half.h"
 #include "kernels/kernel_test.h"
 #include "kernels/ops.h"
 
@@ -15,7 +16,7 @@ class VisionOps : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     Result<std::unique_ptr<Ops>> ops =
-        MakeCpuOps({.threads = 3, .isa = GetParam(), .max_rows = 512, .max_cols = 512});
+        MakeCpuOps({.threads = 3, .isa = GetParam(), .max_rows = 512, .max_cols = 2100});
     if (!ops.ok()) {
       GTEST_SKIP() << ops.status().message();
     }
@@ -61,12 +62,11 @@ TEST_P(VisionOps, GeluFollowsItsFormulas) {
   for (int i = -1200; i <= 1200; ++i) {
     x.push_back(static_cast<float>(i) / 100);
   }
-  std::vector<float> bias(x.size(), 0.25F);
   for (const Gelu kind : {Gelu::kErf, Gelu::kTanh}) {
     std::vector<float> y = x;
-    ops_->BiasGeluInPlace(kind, bias, Mat<float>(y.data(), 1, y.size()));
+    ops_->GeluInPlace(kind, Mat<float>(y.data(), 1, y.size()));
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const auto v = static_cast<double>(x[i] + 0.25F);
+      const auto v = static_cast<double>(x[i]);
       const double u = std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v);
       const double want = kind == Gelu::kErf ? 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)))
                                              : v / (1 + std::exp(-2 * u));
@@ -81,11 +81,86 @@ TEST_P(VisionOps, GeluFollowsItsFormulas) {
   }
 }
 
-TEST_P(VisionOps, BiasIsAddedToEveryRow) {
-  std::vector<float> y = {1, 2, 3, 4, 5, 6};
-  const std::vector<float> bias = {10, 20, 30};
-  ops_->AddBias(bias, Mat<float>(y.data(), 2, 3));
-  EXPECT_EQ(y, (std::vector<float>{11, 22, 33, 14, 25, 36}));
+/// A product with a bias, of weights of two bytes.
+struct BiasedProduct {
+  BiasedProduct(gguf::TensorType type, std::size_t rows_in, std::size_t tokens_in,
+                std::size_t cols_in)
+      : rows(rows_in), tokens(tokens_in), cols(cols_in) {
+    Random random(static_cast<std::uint32_t>(rows + 100 * tokens + 10000 * cols));
+    exact = random.Normals(rows * cols);
+    for (float& value : exact) {
+      const bool is_half = type == gguf::TensorType::kF16;
+      bits.push_back(is_half ? FloatToHalf(value) : FloatToBf16(value));
+      value = is_half ? HalfToFloat(bits.back()) : Bf16ToFloat(bits.back());
+    }
+    x = random.Normals(tokens * cols);
+    bias = random.Normals(rows);
+    w = {reinterpret_cast<const std::byte*>(bits.data()), type, rows, cols, 2 * cols};
+  }
+
+  // Tokens [first, first + count).
+  std::vector<float> Run(Ops& ops, std::size_t first, std::size_t count, bool wide) const {
+    std::vector<float> y(count * rows, NAN);
+    const MatMulTask task{&w, Mat<float>(y.data(), count, rows), bias};
+    const Mat<const float> x_TI(x.data() + first * cols, count, cols);
+    wide ? ops.WideMatMul(x_TI, {&task, 1}) : ops.MatMul(x_TI, {&task, 1});
+    return y;
+  }
+
+  std::size_t rows;
+  std::size_t tokens;
+  std::size_t cols;
+  std::vector<std::uint16_t> bits;
+  std::vector<float> exact;
+  std::vector<float> x;
+  std::vector<float> bias;
+  QMat w;
+};
+
+std::vector<BiasedProduct> BiasedProducts() {
+  std::vector<BiasedProduct> products;
+  for (const auto type : {gguf::TensorType::kF16, gguf::TensorType::kBF16}) {
+    for (const std::size_t cols : Sizes{1, 15, 16, 48, 255, 256, 257, 1040, 2100}) {
+      products.emplace_back(type, 1 + cols % 70, 1 + cols % 40, cols);
+    }
+    products.emplace_back(type, 64, 24, 512);
+    products.emplace_back(type, 130, 3, 300);
+  }
+  return products;
+}
+
+TEST_P(VisionOps, ProductsAddTheBias) {
+  for (const BiasedProduct& p : BiasedProducts()) {
+    SCOPED_TRACE(testing::Message() << "cols=" << p.cols << " tokens=" << p.tokens);
+    for (const bool wide : {false, true}) {
+      const std::vector<float> y = p.Run(*ops_, 0, p.tokens, wide);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        double want = static_cast<double>(p.bias[i % p.rows]);
+        double magnitude = std::fabs(want);
+        for (std::size_t c = 0; c < p.cols; ++c) {
+          const double product = static_cast<double>(p.exact[i % p.rows * p.cols + c]) *
+                                 static_cast<double>(p.x[i / p.rows * p.cols + c]);
+          want += product;
+          magnitude += std::fabs(product);
+        }
+        // The longest chain of additions: a block of columns, the blocks, the bias.
+        const double chain = std::min(256.0, static_cast<double>(p.cols)) +
+                             std::ceil(static_cast<double>(p.cols) / 256) + 1;
+        ASSERT_NEAR(static_cast<double>(y[i]), want, chain * kUnitRoundoff * magnitude);
+      }
+    }
+  }
+}
+
+TEST_P(VisionOps, WideProductsDoNotDependOnOtherRows) {
+  for (const BiasedProduct& p : BiasedProducts()) {
+    SCOPED_TRACE(testing::Message() << "cols=" << p.cols << " tokens=" << p.tokens);
+    const std::vector<float> y = p.Run(*ops_, 0, p.tokens, /*wide=*/true);
+    for (std::size_t t = 0; t < p.tokens; ++t) {
+      const std::vector<float> row = p.Run(*ops_, t, 1, /*wide=*/true);
+      ASSERT_TRUE(std::equal(row.begin(), row.end(), y.data() + t * p.rows)) << "token " << t;
+    }
+  }
 }
 
 /// Pictures of different sizes, one after the other.

@@ -53,15 +53,12 @@ void ProfiledOps::LayerNorm(Mat<const float> x_TE, std::span<const float> gain_E
   Measure("layer norm", 0, 0, [&] { ops_.LayerNorm(x_TE, gain_E, bias_E, eps, y_TE); });
 }
 
-void ProfiledOps::AddBias(std::span<const float> bias_E, Mat<float> y_TE) {
-  Measure("bias", 0, 0, [&] { ops_.AddBias(bias_E, y_TE); });
+void ProfiledOps::GeluInPlace(Gelu kind, Mat<float> x_TF) {
+  Measure("gelu", 0, 0, [&] { ops_.GeluInPlace(kind, x_TF); });
 }
 
-void ProfiledOps::BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) {
-  Measure("gelu", 0, 0, [&] { ops_.BiasGeluInPlace(kind, bias_F, x_TF); });
-}
-
-void ProfiledOps::MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) {
+template <typename F>
+void ProfiledOps::MeasureMatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks, F&& run) {
   std::string name = "matmul";
   std::uint64_t bytes = 0;
   std::uint64_t int_ops = 0;
@@ -76,7 +73,15 @@ void ProfiledOps::MatMul(Mat<const float> x_TI, std::span<const MatMulTask> task
       types.push_back(w.type);
     }
   }
-  Measure(name, bytes, int_ops, [&] { ops_.MatMul(x_TI, tasks); });
+  Measure(name, bytes, int_ops, run);
+}
+
+void ProfiledOps::MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) {
+  MeasureMatMul(x_TI, tasks, [&] { ops_.MatMul(x_TI, tasks); });
+}
+
+void ProfiledOps::WideMatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) {
+  MeasureMatMul(x_TI, tasks, [&] { ops_.WideMatMul(x_TI, tasks); });
 }
 
 void ProfiledOps::SwiGluInPlace(Mat<float> gate_TF, Mat<const float> up_TF) {

@@ -35,9 +35,9 @@ class ProfiledOps final : public Ops {
   void AddTo(Mat<const float> x_TE, Mat<float> y_TE) override;
   void LayerNorm(Mat<const float> x_TE, std::span<const float> gain_E,
                  std::span<const float> bias_E, float eps, Mat<float> y_TE) override;
-  void AddBias(std::span<const float> bias_E, Mat<float> y_TE) override;
-  void BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) override;
+  void GeluInPlace(Gelu kind, Mat<float> x_TF) override;
   void MatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) override;
+  void WideMatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) override;
   void SwiGluInPlace(Mat<float> gate_TF, Mat<const float> up_TF) override;
   void HeadNormRopeInPlace(Mat<float> x_TX, std::size_t heads, std::size_t head_stride,
                            std::size_t head_dim, std::span<const float> gain_D, float eps,
@@ -63,6 +63,8 @@ class ProfiledOps final : public Ops {
   std::size_t scratch_bytes() const override { return ops_.scratch_bytes(); }
 
  private:
+  template <typename F>
+  void MeasureMatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks, F&& run);
   template <typename F>
   void Measure(std::string_view name, std::uint64_t bytes, std::uint64_t int_ops, F&& run);
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/format.h"
+#include "base/half.h"
 #include "model/weights.h"
 #include "quant/formats.h"
 #include "vision/tower.h"
@@ -50,7 +52,8 @@ struct Block {
 };
 
 struct Weights {
-  AlignedBuffer<float> patch;  // [E, P], values in the order of FillPatches
+  AlignedBuffer<std::byte> patch;  // what patch_EP is over
+  QMat patch_EP;                   // values in the order of FillPatches
   std::span<const float> patch_bias_E;
   std::span<const float> positions;  // [side * side, E]
   std::vector<Block> blocks;
@@ -99,6 +102,9 @@ class TowerReader {
   Result<std::span<const float>> Vector(const std::string& name, std::size_t n) {
     return weights_.Vector(name, n);
   }
+
+  /// Of a tensor that the file has.
+  gguf::TensorType TypeOf(const std::string& name) const { return file_.FindTensor(name)->type; }
 
   /// All values of a tensor of any number of dimensions.
   Result<std::vector<float>> Values(const std::string& name, std::size_t n) const {
@@ -250,12 +256,34 @@ Result<Block> ReadBlock(TowerReader& reader, const TowerConfig& c, std::size_t i
   return block;
 }
 
+// Keeps the patch embedding as F16 where that holds every value of the file's type, else as F32.
+void SetPatchWeights(gguf::TensorType type, std::span<const float> patch, std::size_t width,
+                     Weights& w) {
+  const bool is_half =
+      type == gguf::TensorType::kF16 && std::all_of(patch.begin(), patch.end(), [](float value) {
+        return HalfToFloat(FloatToHalf(value)) == value;
+      });
+  const std::size_t size = is_half ? sizeof(std::uint16_t) : sizeof(float);
+  w.patch = AlignedBuffer<std::byte>(patch.size() * size);
+  for (std::size_t i = 0; i < patch.size(); ++i) {
+    const std::uint16_t half = FloatToHalf(patch[i]);
+    std::memcpy(w.patch.data() + i * size, is_half ? static_cast<const void*>(&half) : &patch[i],
+                size);
+  }
+  const std::size_t cols = patch.size() / width;
+  w.patch_EP = {.data = w.patch.data(),
+                .type = is_half ? gguf::TensorType::kF16 : gguf::TensorType::kF32,
+                .rows = width,
+                .cols = cols,
+                .row_bytes = cols * size};
+}
+
 // The patch embedding as one matrix over a patch's values, whichever way a file cuts the
 // convolution: two slices in time [E, 3, y, x], or whole [E, 3, 2, y, x].
 Status ReadPatchEmbedding(TowerReader& reader, const TowerConfig& c, Weights& w) {
   const std::size_t plane = c.shape.patch * c.shape.patch;
   const std::size_t values = PatchValues(c.shape);
-  w.patch = AlignedBuffer<float>(c.width * values);
+  AlignedBuffer<float> patch(c.width * values);
   const std::string name = reader.Pick({"v.patch_embd", "v.patch_embed"});
   if (reader.Has("v.patch_embd.weight.1")) {
     for (std::size_t slot = 0; slot < kFramesPerStep; ++slot) {
@@ -264,14 +292,15 @@ Status ReadPatchEmbedding(TowerReader& reader, const TowerConfig& c, Weights& w)
                               reader.Values(slice, c.width * 3 * plane));
       for (std::size_t i = 0; i < c.width * 3; ++i) {
         std::copy_n(from.data() + i * plane, plane,
-                    w.patch.data() + (i * kFramesPerStep + slot) * plane);
+                    patch.data() + (i * kFramesPerStep + slot) * plane);
       }
     }
   } else {
     TANDEM_ASSIGN_OR_RETURN(const std::vector<float> from,
                             reader.Values(name + ".weight", c.width * values));
-    std::copy(from.begin(), from.end(), w.patch.data());
+    std::copy(from.begin(), from.end(), patch.data());
   }
+  SetPatchWeights(reader.TypeOf(name + ".weight"), patch.span(), c.width, w);
   TANDEM_ASSIGN_OR_RETURN(w.patch_bias_E, reader.Vector(name + ".bias", c.width));
   return OkStatus();
 }
@@ -295,13 +324,7 @@ struct Batch {
 class Qwen35Tower final : public VisionTower {
  public:
   Qwen35Tower(const TowerConfig& config, Weights weights)
-      : config_(config), weights_(std::move(weights)) {
-    patch_EP_ = {.data = reinterpret_cast<const std::byte*>(weights_.patch.data()),
-                 .type = gguf::TensorType::kF32,
-                 .rows = config.width,
-                 .cols = PatchValues(config.shape),
-                 .row_bytes = PatchValues(config.shape) * sizeof(float)};
-  }
+      : config_(config), weights_(std::move(weights)) {}
 
   const TowerConfig& config() const override { return config_; }
   std::size_t widest_input() const override {
@@ -331,12 +354,11 @@ class Qwen35Tower final : public VisionTower {
 
   TowerConfig config_;
   Weights weights_;
-  QMat patch_EP_;
 };
 
 void Multiply(Ops& ops, Mat<const float> x, const Linear& linear, Mat<float> y) {
-  const MatMulTask task{&linear.w_OI, y};
-  ops.MatMul(x, {&task, 1});
+  const MatMulTask task{&linear.w_OI, y, linear.bias_O};
+  ops.WideMatMul(x, {&task, 1});
 }
 
 // Calls run(begin, count) for consecutive chunks of `rows`.
@@ -417,14 +439,13 @@ Batch Qwen35Tower::NewBatch(const PreparedMedia& media, std::size_t first_step,
 
 void Qwen35Tower::Embed(Ops& ops, const PreparedMedia& media, Batch& b) const {
   ForChunks(b.patches, [&](std::size_t begin, std::size_t count) {
-    const Mat<float> patches_CP(b.wide.data(), count, patch_EP_.cols);
+    const Mat<float> patches_CP(b.wide.data(), count, weights_.patch_EP.cols);
     ForParts(ops, count, [&](std::size_t part, std::size_t rows) {
       FillPatches(media, config_.shape, b.first + begin + part, patches_CP.RowRange(part, rows));
     });
     const Mat<float> x_CE = X(b).RowRange(begin, count);
-    const MatMulTask task{&patch_EP_, x_CE};
-    ops.MatMul(patches_CP, {&task, 1});
-    ops.AddBias(weights_.patch_bias_E, x_CE);
+    const MatMulTask task{&weights_.patch_EP, x_CE, weights_.patch_bias_E};
+    ops.WideMatMul(patches_CP, {&task, 1});
     ForParts(ops, count, [&](std::size_t part, std::size_t rows) {
       for (std::size_t i = part; i < part + rows; ++i) {
         AddPosition(media.grid, b.first + begin + i, x_CE.Row(i));
@@ -508,11 +529,10 @@ void Qwen35Tower::Project(Ops& ops, const Block& block, std::size_t begin, std::
   const Mat<float> q_CE = Q(b).RowRange(begin, count);
   const Mat<float> k_CE = View(b.k, b.patches, e).RowRange(begin, count);
   const Mat<float> v_CE = View(b.v, b.patches, e).RowRange(begin, count);
-  const MatMulTask tasks[] = {{&block.q.w_OI, q_CE}, {&block.k.w_OI, k_CE}, {&block.v.w_OI, v_CE}};
-  ops.MatMul(n_CE, tasks);
-  ops.AddBias(block.q.bias_O, q_CE);
-  ops.AddBias(block.k.bias_O, k_CE);
-  ops.AddBias(block.v.bias_O, v_CE);
+  const MatMulTask tasks[] = {{&block.q.w_OI, q_CE, block.q.bias_O},
+                              {&block.k.w_OI, k_CE, block.k.bias_O},
+                              {&block.v.w_OI, v_CE, block.v.bias_O}};
+  ops.WideMatMul(n_CE, tasks);
   const Mat<const float> cos_NR = View(b.cosines, b.patches, d / 2);
   const Mat<const float> sin_NR = View(b.sines, b.patches, d / 2);
   const RopeArgs rope{cos_NR.RowRange(begin, count), sin_NR.RowRange(begin, count)};
@@ -535,7 +555,6 @@ void Qwen35Tower::Attend(Ops& ops, const Block& block, Batch& b) const {
   ForChunks(b.patches, [&](std::size_t begin, std::size_t count) {
     const Mat<float> mix_CE = View(b.norm, count, config_.width);
     Multiply(ops, Q(b).RowRange(begin, count), block.out, mix_CE);
-    ops.AddBias(block.out.bias_O, mix_CE);
     ops.AddTo(mix_CE, X(b).RowRange(begin, count));
   });
 }
@@ -547,9 +566,8 @@ void Qwen35Tower::FeedForward(Ops& ops, const Block& block, Batch& b) const {
     const Mat<float> up_CF = View(b.wide, count, config_.ffn);
     ops.LayerNorm(x_CE, block.ffn_norm.gain_E, block.ffn_norm.bias_E, config_.eps, n_CE);
     Multiply(ops, n_CE, block.up, up_CF);
-    ops.BiasGeluInPlace(Gelu::kTanh, block.up.bias_O, up_CF);
+    ops.GeluInPlace(Gelu::kTanh, up_CF);
     Multiply(ops, up_CF, block.down, n_CE);
-    ops.AddBias(block.down.bias_O, n_CE);
     ops.AddTo(n_CE, x_CE);
   });
 }
@@ -561,10 +579,8 @@ void Qwen35Tower::Merge(Ops& ops, Batch& b, Mat<float> out_NO) const {
   ForChunks(out_NO.rows, [&](std::size_t begin, std::size_t count) {
     const Mat<float> up_CM = View(b.wide, count, m);
     Multiply(ops, blocks_NM.RowRange(begin, count), weights_.merge_up, up_CM);
-    ops.BiasGeluInPlace(Gelu::kErf, weights_.merge_up.bias_O, up_CM);
-    const Mat<float> out_CO = out_NO.RowRange(begin, count);
-    Multiply(ops, up_CM, weights_.merge_down, out_CO);
-    ops.AddBias(weights_.merge_down.bias_O, out_CO);
+    ops.GeluInPlace(Gelu::kErf, up_CM);
+    Multiply(ops, up_CM, weights_.merge_down, out_NO.RowRange(begin, count));
   });
 }
 

@@ -39,11 +39,10 @@ class ReferenceOps final : public Ops {
                  std::span<const float> /*bias_E*/, float /*eps*/, Mat<float> /*y_TE*/) override {
     TANDEM_CHECK(false, "not of a language model");
   }
-  void AddBias(std::span<const float> /*bias_E*/, Mat<float> /*y_TE*/) override {
+  void GeluInPlace(Gelu /*kind*/, Mat<float> /*x_TF*/) override {
     TANDEM_CHECK(false, "not of a language model");
   }
-  void BiasGeluInPlace(Gelu /*kind*/, std::span<const float> /*bias_F*/,
-                       Mat<float> /*x_TF*/) override {
+  void WideMatMul(Mat<const float> /*x_TI*/, std::span<const MatMulTask> /*tasks*/) override {
     TANDEM_CHECK(false, "not of a language model");
   }
   void FullAttention(const FullAttentionArgs& /*args*/, Mat<float> /*out_NE*/) override {

@@ -73,20 +73,14 @@ class CpuOps final : public Ops {
                      y_TE.rows == x_TE.rows && y_TE.cols == x_TE.cols,
                  "norm shapes");
     ForRows(x_TE.rows, [&](std::size_t t) {
-      cpu::LayerNormRow(x_TE.Row(t), gain_E.data(), bias_E.data(), x_TE.cols, eps, y_TE.Row(t));
+      table_.layer_norm(x_TE.Row(t), gain_E.data(), bias_E.data(), x_TE.cols, eps, y_TE.Row(t));
     });
   }
 
-  void AddBias(std::span<const float> bias_E, Mat<float> y_TE) override {
-    TANDEM_CHECK(bias_E.size() == y_TE.cols, "bias shape");
-    ForRows(y_TE.rows, [&](std::size_t t) { table_.add(bias_E.data(), y_TE.Row(t), y_TE.cols); });
-  }
-
-  void BiasGeluInPlace(Gelu kind, std::span<const float> bias_F, Mat<float> x_TF) override {
-    TANDEM_CHECK(bias_F.size() == x_TF.cols && x_TF.cols * sizeof(float) <= cpu::kScratchBytes,
-                 "bias shape");
+  void GeluInPlace(Gelu kind, Mat<float> x_TF) override {
+    TANDEM_CHECK(x_TF.cols * sizeof(float) <= cpu::kScratchBytes,
+                 "a row must fit the scratch memory");
     pool_.Run(x_TF.rows, [&](std::size_t t, std::size_t worker) {
-      table_.add(bias_F.data(), x_TF.Row(t), x_TF.cols);
       auto* scratch = reinterpret_cast<float*>(worker_scratch_[worker]);
       cpu::GeluRow(table_, kind, x_TF.Row(t), x_TF.cols, scratch);
     });
@@ -99,6 +93,10 @@ class CpuOps final : public Ops {
       tasks = hooked_tasks_;
     }
     matmul_.Run(x_TI, tasks, worker_scratch_);
+  }
+
+  void WideMatMul(Mat<const float> x_TI, std::span<const MatMulTask> tasks) override {
+    matmul_.RunWide(x_TI, tasks, worker_scratch_);
   }
 
   void SwiGluInPlace(Mat<float> gate_TF, Mat<const float> up_TF) override {

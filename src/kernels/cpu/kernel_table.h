@@ -66,10 +66,12 @@ struct MatMulArgs {
 
 /// Columns that one packing of float activations holds.
 inline constexpr std::size_t kPackedColumns = 1024;
+/// Rows of weights that run_wide takes at most.
+inline constexpr std::size_t kWideRows = 64;
 
 /// As MatMulArgs for many tokens and the columns [column, column + columns) only, at most
-/// kPackedColumns; column is a multiple of that. x: written by pack_floats, panels of packed_tokens
-/// tokens one after the other. From column 0 on y is set, later it is added to.
+/// kPackedColumns; column is a multiple of that. x: written by pack_floats or pack_columns, panels
+/// of packed_tokens tokens one after the other. From column 0 on y is set, later it is added to.
 struct PackedMatMulArgs {
   const void* w;
   std::size_t w_row_bytes;
@@ -81,6 +83,8 @@ struct PackedMatMulArgs {
   std::size_t tokens;
   float* y;
   std::size_t y_stride;
+  const float*
+      bias;       // run_wide: added to the rows of w after the sum, with the last columns; or null
   void* scratch;  // kScratchBytes
 };
 
@@ -89,6 +93,10 @@ struct MatMulKernel {
   void (*run)(const MatMulArgs& args);  // null: no kernel, decode the row and use dot_rows
   /// For kF32 and many tokens, the same bits as run; null: there is none.
   void (*run_packed)(const PackedMatMulArgs& args) = nullptr;
+  /// For kF32, any number of tokens, at most kWideRows rows and x of pack_columns: products are
+  /// added in the order of the columns, in blocks of 256. The same bits for any tokens; not those
+  /// of run. null: there is none.
+  void (*run_wide)(const PackedMatMulArgs& args) = nullptr;
 };
 
 inline constexpr std::size_t kTensorTypes = 64;  // indexed by GGUF type id
@@ -120,7 +128,7 @@ struct AttentionTask {
 
 /// Keys that one block of packed keys and values holds; the block has 2 * kFullBlockKeys floats for
 /// each value of a head, their number rounded up to kFullDimMultiple.
-inline constexpr std::size_t kFullBlockKeys = 64;
+inline constexpr std::size_t kFullBlockKeys = 128;
 inline constexpr std::size_t kFullDimMultiple = 16;
 /// Rows that one task of full attention takes at most, and the widest head.
 inline constexpr std::size_t kFullRows = 96;
@@ -205,9 +213,15 @@ struct KernelTable {
   /// most packed_tokens * (columns rounded up to 16) floats.
   void (*pack_floats)(const float* x, std::size_t x_stride, std::size_t tokens, std::size_t columns,
                       float* out);
+  /// The same in the order of the columns, for run_wide.
+  void (*pack_columns)(const float* x, std::size_t x_stride, std::size_t tokens,
+                       std::size_t columns, float* out);
 
   /// y = x / sqrt(mean(x^2) + eps) * gain.
   void (*rms_norm)(const float* x, const float* gain, std::size_t n, float eps, float* y);
+  /// y = (x - mean(x)) / sqrt(variance(x) + eps) * gain + bias; y may be x.
+  void (*layer_norm)(const float* x, const float* gain, const float* bias, std::size_t n, float eps,
+                     float* y);
   /// y += x.
   void (*add)(const float* x, float* y, std::size_t n);
   /// gate = silu(gate) * up.

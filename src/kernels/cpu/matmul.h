@@ -27,6 +27,9 @@ class MatMulDriver {
   /// See Ops::MatMul. worker_scratch: kScratchBytes for each worker of the pool.
   void Run(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
            std::span<std::byte* const> worker_scratch);
+  /// See Ops::WideMatMul.
+  void RunWide(Mat<const float> x_TI, std::span<const MatMulTask> tasks,
+               std::span<std::byte* const> worker_scratch);
 
   std::size_t scratch_bytes() const;
 
@@ -37,22 +40,32 @@ class MatMulDriver {
   };
 
   void Quantize(Mat<const float> x_TI, std::span<const MatMulTask> tasks);
+  /// How the rows of a product are multiplied.
+  enum class Way {
+    kRows,
+    kPacked,  // float weights and many tokens
+    kWide,
+  };
   /// Which tasks of a call are at work, and on which columns.
   struct Pass {
     std::span<const MatMulTask> tasks;
-    bool packed = false;  // those with float weights and many tokens
+    Way way = Way::kRows;
     std::size_t band_rows = 0;
-    std::size_t column = 0;  // of a packed pass
+    bool wide = false;       // of a call of RunWide
+    std::size_t column = 0;  // unless the way is kRows
     std::size_t columns = 0;
   };
 
-  bool IsPacked(const MatMulTask& task) const;
+  Way WayOf(const MatMulTask& task, bool wide) const;
   std::size_t BandsIn(const Pass& pass, const MatMulTask& task) const;
   /// Packs columns of all tokens.
   void Pack(Mat<const float> x_TI, const Pass& pass);
   std::size_t PanelFloats(std::size_t columns) const;
   void RunPackedBand(Mat<const float> x_TI, const Pass& pass, const MatMulTask& task,
                      std::size_t begin, std::size_t end, std::byte* scratch);
+  void RunAll(Mat<const float> x_TI, std::span<const MatMulTask> tasks, bool wide,
+              std::span<std::byte* const> worker_scratch);
+  void AddBias(const MatMulTask& task);
   void RunBand(Mat<const float> x_TI, const MatMulTask& task, std::size_t begin, std::size_t end,
                const std::byte* w_end, std::byte* scratch);
   void Work(Mat<const float> x_TI, const Pass& pass, std::size_t worker, std::byte* scratch);

@@ -3,56 +3,6 @@
 #include <cmath>
 
 namespace tandem::cpu {
-namespace {
-
-// Neighbouring sums that the compiler may keep in vectors; joined in a fixed order.
-constexpr std::size_t kSums = 8;
-
-double Join(const double (&sums)[kSums]) {
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-}
-
-double Mean(const float* x, std::size_t n) {
-  double sums[kSums] = {};
-  std::size_t i = 0;
-  for (; i + kSums <= n; i += kSums) {
-    for (std::size_t s = 0; s < kSums; ++s) {
-      sums[s] += static_cast<double>(x[i + s]);
-    }
-  }
-  for (std::size_t s = 0; i < n; ++i, ++s) {
-    sums[s] += static_cast<double>(x[i]);
-  }
-  return Join(sums) / static_cast<double>(n);
-}
-
-double Variance(const float* x, double mean, std::size_t n) {
-  double sums[kSums] = {};
-  std::size_t i = 0;
-  for (; i + kSums <= n; i += kSums) {
-    for (std::size_t s = 0; s < kSums; ++s) {
-      const double d = static_cast<double>(x[i + s]) - mean;
-      sums[s] += d * d;
-    }
-  }
-  for (std::size_t s = 0; i < n; ++i, ++s) {
-    const double d = static_cast<double>(x[i]) - mean;
-    sums[s] += d * d;
-  }
-  return Join(sums) / static_cast<double>(n);
-}
-
-}  // namespace
-
-void LayerNormRow(const float* x, const float* gain, const float* bias, std::size_t n, float eps,
-                  float* y) {
-  const double mean = Mean(x, n);
-  const double scale = 1.0 / std::sqrt(Variance(x, mean, n) + static_cast<double>(eps));
-  for (std::size_t i = 0; i < n; ++i) {
-    const double normed = (static_cast<double>(x[i]) - mean) * scale;
-    y[i] = static_cast<float>(normed * static_cast<double>(gain[i]) + static_cast<double>(bias[i]));
-  }
-}
 
 void GeluRow(const KernelTable& table, Gelu kind, float* x, std::size_t n, float* scratch) {
   if (kind == Gelu::kErf) {

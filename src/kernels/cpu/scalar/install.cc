@@ -96,6 +96,26 @@ void RmsNorm(const float* x, const float* gain, std::size_t n, float eps, float*
   }
 }
 
+void LayerNorm(const float* x, const float* gain, const float* bias, std::size_t n, float eps,
+               float* y) {
+  double mean = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    mean += static_cast<double>(x[i]);
+  }
+  mean /= static_cast<double>(n);
+  double variance = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double d = static_cast<double>(x[i]) - mean;
+    variance += d * d;
+  }
+  variance /= static_cast<double>(n);
+  const double scale = 1.0 / std::sqrt(variance + static_cast<double>(eps));
+  for (std::size_t i = 0; i < n; ++i) {
+    const double normed = (static_cast<double>(x[i]) - mean) * scale;
+    y[i] = static_cast<float>(normed * static_cast<double>(gain[i]) + static_cast<double>(bias[i]));
+  }
+}
+
 void Add(const float* x, float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
     y[i] += x[i];
@@ -438,6 +458,7 @@ void InstallScalar(KernelTable* table) {
   table->quantize_q8_0 = &QuantizeQ8x32;
   table->dot_rows = &DotRows;
   table->rms_norm = &RmsNorm;
+  table->layer_norm = &LayerNorm;
   table->add = &Add;
   table->swiglu = &SwiGlu;
   table->sigmoid_gate = &SigmoidGate;

@@ -7,9 +7,9 @@
 // set's floats-inl.h.
 //
 // Blocks of keys are met in order; a block's weighted values are added up key by key, then joined
-// to the running sum (arXiv:2205.14135). A block fits the first cache, where it stays while the
-// task's rows pass, kPanelTokens at a time. Its layout: kPanelRows keys after another as [value of
-// the head][key], then the values as [key][value of the head].
+// to the running sum (arXiv:2205.14135). A block's keys and its values each fit the first cache;
+// the task's rows pass kPanelTokens at a time. Its layout: kPanelRows keys after another as [value
+// of the head][key], then the values as [key][value of the head].
 
 namespace tandem::cpu {
 namespace {
@@ -116,7 +116,7 @@ inline FullState StartFull(const FullAttentionTask& task) {
 inline void ScorePanel(const FullState& state, std::size_t panel, const float* keys,
                        std::size_t dim, std::size_t count) {
   const float* q = state.q + panel * kPanelTokens * state.padded;
-  for (std::size_t key = 0; key < kBlockKeys; key += kPanelRows) {
+  for (std::size_t key = 0; key < count; key += kPanelRows) {
     F32 acc[kPanelTokens * kPanelVectors];
 #pragma GCC unroll 24
     for (std::size_t i = 0; i < kPanelTokens * kPanelVectors; ++i) {

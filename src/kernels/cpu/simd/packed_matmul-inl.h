@@ -7,6 +7,8 @@
 // Products with F16 and BF16 weights and many tokens (PackedMatMulArgs), in tiles without sums over
 // lanes. Include after an instruction set's floats-inl.h.
 //
+// Two orders of summation. WideMatMul takes the columns as they come, in blocks of kBlockColumns
+// that are added in order: the fastest. PackedMatMul gives the bits of the kernel for few tokens:
 // float_matmul-inl.h keeps chain r, the columns r, r + kLanes, ..., in lane r and joins the lanes
 // in the order of SumLanes. Here each chain is a tile of its own, and the tiles are joined in that
 // order: the same bits. Weights are packed, per kPanelRows rows, as [chain][column of the
@@ -26,14 +28,28 @@ inline constexpr std::size_t kGroupChains = 4;
 inline constexpr std::size_t kGroups = kLanes / kGroupChains;
 /// Tokens whose sums are in the making at a time.
 inline constexpr std::size_t kSweepPanels = 84;
+/// Columns whose products are one chain of additions in WideMatMul: rounding grows with its length.
+inline constexpr std::size_t kBlockColumns = 256;
 inline constexpr std::size_t kSweepFloats = kSweepPanels * kPanelTokens * kPanelRows;
 
 inline std::size_t ChainLength(std::size_t columns) {
   return (columns + kLanes - 1) / kLanes;
 }
 
-inline void PackFloats(const float* x, std::size_t x_stride, std::size_t tokens,
-                       std::size_t columns, float* out) {
+/// Where a panel of `width` rows or tokens keeps column c = lane + kLanes * step.
+struct PanelOrder {
+  std::size_t lane_stride;
+  std::size_t step_stride;
+};
+inline PanelOrder InChains(std::size_t width, std::size_t chain_stride) {
+  return {.lane_stride = chain_stride, .step_stride = width};
+}
+inline PanelOrder InColumns(std::size_t width) {
+  return {.lane_stride = width, .step_stride = kLanes * width};
+}
+
+inline void PackTokens(const float* x, std::size_t x_stride, std::size_t tokens,
+                       std::size_t columns, const PanelOrder& order, float* out) {
   const std::size_t length = ChainLength(columns);
   for (std::size_t first = 0; first < kPanelTokens; first += kLanes) {
     const std::size_t width = SmallerOf(kLanes, kPanelTokens - first);
@@ -46,14 +62,25 @@ inline void PackFloats(const float* x, std::size_t x_stride, std::size_t tokens,
           [at, x_stride, rest](std::size_t i) {
             return rest >= kLanes ? Load(at + i * x_stride) : LoadFirst(at + i * x_stride, rest);
           },
-          width, out + c * kPanelTokens + first, length * kPanelTokens);
+          width, out + c * order.step_stride + first, order.lane_stride);
     }
   }
 }
 
+void PackFloats(const float* x, std::size_t x_stride, std::size_t tokens, std::size_t columns,
+                float* out) {
+  PackTokens(x, x_stride, tokens, columns,
+             InChains(kPanelTokens, ChainLength(columns) * kPanelTokens), out);
+}
+
+void PackColumns(const float* x, std::size_t x_stride, std::size_t tokens, std::size_t columns,
+                 float* out) {
+  PackTokens(x, x_stride, tokens, columns, InColumns(kPanelTokens), out);
+}
+
 template <typename Weight>
 void PackWeights(const std::byte* w, std::size_t row_bytes, std::size_t rows, std::size_t columns,
-                 float* out, std::size_t stride) {
+                 const PanelOrder& order, float* out) {
   const std::size_t length = ChainLength(columns);
   for (std::size_t first = 0; first < kPanelRows; first += kLanes) {
     const std::size_t count = rows > first ? SmallerOf(kLanes, rows - first) : 0;
@@ -66,7 +93,7 @@ void PackWeights(const std::byte* w, std::size_t row_bytes, std::size_t rows, st
             return rest >= kLanes ? Weight::LoadAt(at + i * row_bytes)
                                   : LoadWeightsFirst<Weight>(at + i * row_bytes, rest);
           },
-          kLanes, out + c * kPanelRows + first, stride);
+          kLanes, out + c * order.step_stride + first, order.lane_stride);
     }
   }
 }
@@ -87,6 +114,7 @@ struct TileTarget {
   std::size_t tokens;
   std::size_t rows;
   bool add;
+  const float* bias;  // of the rows, added last; null: none
 };
 
 inline void StoreResult(const TileTarget& target, std::size_t t, std::size_t v, F32 sum) {
@@ -94,11 +122,14 @@ inline void StoreResult(const TileTarget& target, std::size_t t, std::size_t v, 
     return;
   }
   float* y = target.y + t * target.y_stride + v * kLanes;
+  const float* bias = target.bias + v * kLanes;
   const std::size_t rest = target.rows - v * kLanes;
   if (rest >= kLanes) {
-    Store(y, target.add ? Load(y) + sum : sum);
+    sum = target.add ? Load(y) + sum : sum;
+    Store(y, target.bias != nullptr ? sum + Load(bias) : sum);
   } else {
-    StoreFirst(y, target.add ? LoadFirst(y, rest) + sum : sum, rest);
+    sum = target.add ? LoadFirst(y, rest) + sum : sum;
+    StoreFirst(y, target.bias != nullptr ? sum + LoadFirst(bias, rest) : sum, rest);
   }
 }
 
@@ -164,7 +195,8 @@ void SweepGroup(const PackedMatMulArgs& args, const WeightPanel& panel, std::siz
                                 .y_stride = args.y_stride,
                                 .tokens = args.tokens - token,
                                 .rows = args.rows - row,
-                                .add = args.column > 0});
+                                .add = args.column > 0,
+                                .bias = nullptr});
   }
 }
 
@@ -181,7 +213,7 @@ void PackedMatMul(const PackedMatMulArgs& args) {
     const std::byte* w =
         static_cast<const std::byte*>(args.w) + row * args.w_row_bytes + args.column * kWeightBytes;
     PackWeights<Weight>(w, args.w_row_bytes, SmallerOf(kPanelRows, args.rows - row), args.columns,
-                        panel.chains, panel.stride);
+                        InChains(kPanelRows, panel.stride), panel.chains);
     for (std::size_t first = 0; first < panels; first += kSweepPanels) {
       const std::size_t last = SmallerOf(panels, first + kSweepPanels);
       SweepGroup<0>(args, panel, row, first, last);
@@ -194,6 +226,58 @@ void PackedMatMul(const PackedMatMulArgs& args) {
   }
 }
 
+// One tile: the sums of the blocks before wait on the stack, so that the result is met once.
+inline void MultiplyColumns(const float* x, const float* panel, std::size_t columns,
+                            const TileTarget& target) {
+  alignas(64) float sums[kTileSums * kLanes];
+  F32 acc[kTileSums];
+  for (std::size_t begin = 0; begin < columns; begin += kBlockColumns) {
+#pragma GCC unroll 24
+    for (std::size_t i = 0; i < kTileSums; ++i) {
+      acc[i] = Zero();
+    }
+    AddProducts<kPanelVectors, kPanelTokens, 1>(x + begin * kPanelTokens,
+                                                panel + begin * kPanelRows, kPanelRows,
+                                                SmallerOf(kBlockColumns, columns - begin), acc);
+#pragma GCC unroll 24
+    for (std::size_t i = 0; i < kTileSums; ++i) {
+      float* sum = sums + i * kLanes;
+      Store(sum, begin == 0 ? acc[i] : Load(sum) + acc[i]);
+    }
+  }
+  for (std::size_t i = 0; i < kTileSums; ++i) {
+    StoreResult(target, i / kPanelVectors, i % kPanelVectors, Load(sums + i * kLanes));
+  }
+}
+
+// The columns of all rows are packed once; then each panel of tokens, which comes from afar, meets
+// all of them.
+template <typename Weight>
+void WideMatMul(const PackedMatMulArgs& args) {
+  auto* panels = static_cast<float*>(args.scratch);
+  const std::size_t panel_floats = ChainLength(args.columns) * kLanes * kPanelRows;
+  const auto* w = static_cast<const std::byte*>(args.w) + args.column * kWeightBytes;
+  for (std::size_t row = 0; row < args.rows; row += kPanelRows) {
+    PackWeights<Weight>(w + row * args.w_row_bytes, args.w_row_bytes,
+                        SmallerOf(kPanelRows, args.rows - row), args.columns, InColumns(kPanelRows),
+                        panels + row / kPanelRows * panel_floats);
+  }
+  const float* x = args.x;
+  for (std::size_t token = 0; token < args.tokens; token += kPanelTokens, x += args.x_panel) {
+    for (std::size_t row = 0; row < args.rows; row += kPanelRows) {
+      MultiplyColumns(x, panels + row / kPanelRows * panel_floats, args.columns,
+                      {.y = args.y + token * args.y_stride + row,
+                       .y_stride = args.y_stride,
+                       .tokens = args.tokens - token,
+                       .rows = args.rows - row,
+                       .add = args.column > 0,
+                       .bias = args.bias == nullptr ? nullptr : args.bias + row});
+    }
+  }
+}
+
+static_assert(kWideRows % kPanelRows == 0 &&
+              kWideRows * kPackedColumns * sizeof(float) <= kScratchBytes);
 static_assert(kGroups == 2 || kGroups == 4);
 static_assert((kLanes * (kColumns / kLanes * kPanelRows + kChainGap) + 2 * kSweepFloats) *
                   sizeof(float) <=
@@ -202,8 +286,11 @@ static_assert((kLanes * (kColumns / kLanes * kPanelRows + kChainGap) + 2 * kSwee
 inline void InstallPackedMatMuls(KernelTable* table) {
   table->packed_tokens = kPanelTokens;
   table->pack_floats = &PackFloats;
+  table->pack_columns = &PackColumns;
   table->matmul[kTypeF16].run_packed = &PackedMatMul<Half>;
   table->matmul[kTypeBf16].run_packed = &PackedMatMul<Bf16>;
+  table->matmul[kTypeF16].run_wide = &WideMatMul<Half>;
+  table->matmul[kTypeBf16].run_wide = &WideMatMul<Bf16>;
 }
 
 }  // namespace

@@ -49,6 +49,43 @@ void RmsNorm(const float* x, const float* gain, std::size_t n, float eps, float*
   });
 }
 
+void LayerNorm(const float* x, const float* gain, const float* bias, std::size_t n, float eps,
+               float* y) {
+  const std::size_t whole = n / kLanes * kLanes;  // the rest has no zeros to add
+  Doubles sums = {ZeroF64(), ZeroF64()};
+  ForVectors(whole, [&](auto load, auto) {
+    const Doubles a = Widen(load(x));
+    sums = {sums.low + a.low, sums.high + a.high};
+  });
+  double mean = SumLanes(sums.low + sums.high);
+  for (std::size_t i = whole; i < n; ++i) {
+    mean += static_cast<double>(x[i]);
+  }
+  mean /= static_cast<double>(n);
+  const F64 center = SetF64(mean);
+  sums = {ZeroF64(), ZeroF64()};
+  ForVectors(whole, [&](auto load, auto) {
+    const Doubles a = Widen(load(x));
+    const F64 low = a.low - center;
+    const F64 high = a.high - center;
+    sums = {MulAdd(low, low, sums.low), MulAdd(high, high, sums.high)};
+  });
+  double variance = SumLanes(sums.low + sums.high);
+  for (std::size_t i = whole; i < n; ++i) {
+    const double d = static_cast<double>(x[i]) - mean;
+    variance += d * d;
+  }
+  variance /= static_cast<double>(n);
+  const F64 scale = SetF64(1.0 / __builtin_sqrt(variance + static_cast<double>(eps)));
+  ForVectors(n, [=](auto load, auto store) {
+    const Doubles a = Widen(load(x));
+    const Doubles g = Widen(load(gain));
+    const Doubles b = Widen(load(bias));
+    store(y, Narrow(MulAdd((a.low - center) * scale, g.low, b.low),
+                    MulAdd((a.high - center) * scale, g.high, b.high)));
+  });
+}
+
 void Add(const float* x, float* y, std::size_t n) {
   ForVectors(n, [=](auto load, auto store) { store(y, load(y) + load(x)); });
 }
@@ -126,6 +163,7 @@ void DotRows(const float* w, const float* x, std::size_t x_stride, std::size_t t
 inline void InstallVectorOps(KernelTable* table) {
   table->dot_rows = &DotRows;
   table->rms_norm = &RmsNorm;
+  table->layer_norm = &LayerNorm;
   table->add = &Add;
   table->swiglu = &SwiGlu;
   table->sigmoid_gate = &SigmoidGate;
