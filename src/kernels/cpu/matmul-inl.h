@@ -75,9 +75,10 @@ void ExpandGroup(const MatMulArgs& args, const Band& band, std::size_t b, std::s
   }
 }
 
-inline void StoreBand(const MatMulArgs& args, const Band& band,
-                      const float (*acc)[kMaxTokens][kLanes]) {
-  for (std::size_t t = 0; t < band.tokens; ++t) {
+/// The results of tokens [first, first + count) of the band.
+inline void StoreTokens(const MatMulArgs& args, const Band& band, std::size_t first,
+                        std::size_t count, const float (*acc)[kMaxTokens][kLanes]) {
+  for (std::size_t t = first; t < first + count; ++t) {
     float* y = args.y + (band.first + t) * args.y_stride;
     std::size_t row = band.begin;
     for (; row + kLanes <= band.end; row += kLanes, ++acc) {
@@ -88,6 +89,11 @@ inline void StoreBand(const MatMulArgs& args, const Band& band,
     }
     acc -= (band.end - band.begin) / kLanes;
   }
+}
+
+inline void StoreBand(const MatMulArgs& args, const Band& band,
+                      const float (*acc)[kMaxTokens][kLanes]) {
+  StoreTokens(args, band, 0, band.tokens, acc);
 }
 
 /// Calls run(band) for all of them. With few tokens kLanes rows at a time, to read memory in order.
