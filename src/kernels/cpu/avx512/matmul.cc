@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/avx512/many_tokens-inl.h"
 #include "kernels/cpu/avx512/one_token-inl.h"
+#include "kernels/cpu/avx512/one_token32-inl.h"
 #include "kernels/cpu/avx512/rows-inl.h"
 #include "kernels/cpu/matmul-inl.h"
 
@@ -9,8 +10,17 @@ namespace tandem::cpu {
 namespace {
 
 template <typename Format>
+void Run32(const MatMulArgs& args) {
+  if (FewTokens(args, 1)) {
+    RunOneToken32<Format>(args);
+  } else {
+    RunMatMul<Kernel32<Format>>(args);
+  }
+}
+
+template <typename Format>
 void Install32(KernelTable* table) {
-  table->matmul[Format::kType] = {Activation::kQ8_0, &RunMatMul<Kernel32<Format>>};
+  table->matmul[Format::kType] = {Activation::kQ8_0, &Run32<Format>};
 }
 
 template <typename Format>
