@@ -52,6 +52,14 @@ void RunAny(const MatMulArgs& args) {
   }
 }
 
+void RunIQ4XS(const MatMulArgs& args) {
+  if (FewTokens(args, 1)) {
+    RunOneToken<OneTokenIQ4XS>(args);
+  } else {
+    RunSuper<FormatIQ4XS>(args);
+  }
+}
+
 template <typename OneToken, typename RowKernel>
 void InstallRows(KernelTable* table) {
   using Format = typename RowKernel::Base;
@@ -72,7 +80,7 @@ void InstallAvx512MatMul(KernelTable* table) {
   InstallRows<OneTokenK4<RowsQ4K>, RowsQ4K>(table);
   InstallRows<OneTokenK4<RowsQ5K>, RowsQ5K>(table);
   InstallRows<OneTokenQ6K, RowsQ6K>(table);
-  InstallSuper<FormatIQ4XS>(table);
+  table->matmul[FormatIQ4XS::kType] = {Activation::kQ8K, &RunIQ4XS};
 }
 
 }  // namespace tandem::cpu
