@@ -217,7 +217,9 @@ void RunManyBand(const MatMulArgs& args, const Band& band, ManyScratch<Kernel>* 
     }
     BlockFetch fetch(args, band, b, blocks, kBytes, tiles);
     for (std::size_t t = 0; t < band.tokens; t += kManyTokens) {
-      fetch.Turn();
+      if (!band.stream) {
+        fetch.Turn();
+      }
       bool words = true;
       for (std::size_t i = t; i < t + kManyTokens; ++i) {
         words = words && Kernel::FitsWords(x[i]);
@@ -241,7 +243,7 @@ void RunMany(const MatMulArgs& args) {
   static_assert(sizeof(ManyScratch<Kernel>) <= kScratchBytes);
   static_assert(kMaxTokens % kManyTokens == 0);
   auto* scratch = static_cast<ManyScratch<Kernel>*>(args.scratch);
-  ForBands(args, [&](const Band& band) { RunManyBand<Kernel>(args, band, scratch); });
+  ForBands(args, 2 * kLanes, [&](const Band& band) { RunManyBand<Kernel>(args, band, scratch); });
 }
 
 }  // namespace

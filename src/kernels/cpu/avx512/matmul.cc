@@ -23,9 +23,12 @@ void Install32(KernelTable* table) {
   table->matmul[Format::kType] = {Activation::kQ8_0, &Run32<Format>};
 }
 
+/// With fewer tokens memory sets the pace, which one panel at a time follows better.
+constexpr std::size_t kManyFromTokens = 3 * kManyTokens;
+
 template <typename Format>
 void RunSuper(const MatMulArgs& args) {
-  if (args.tokens > kStreamTokens) {
+  if (args.tokens >= kManyFromTokens) {
     RunMany<ManyKernel<Format>>(args);
   } else {
     RunMatMul<SuperKernel<Format>>(args);
