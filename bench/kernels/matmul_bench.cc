@@ -120,7 +120,7 @@ void ReadMemory(benchmark::State& state, std::size_t threads) {
 constexpr const char* kTypes[] = {"Q4_K",  "Q5_K",  "Q6_K",    "Q8_0",   "Q4_0",  "Q4_1",
                                   "Q5_0",  "Q5_1",  "IQ4_NL",  "Q3_K",   "Q2_K",  "IQ4_XS",
                                   "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS",
-                                  "IQ3_S", "TQ1_0", "TQ2_0",   "MXFP4"};
+                                  "IQ3_S", "TQ1_0", "TQ2_0",   "MXFP4",  "BF16",  "F16"};
 
 void RegisterAll() {
   for (const std::size_t threads : {std::size_t{1}, std::size_t{2}}) {

@@ -28,11 +28,13 @@ enum class Activation : std::uint8_t {
 inline constexpr float kTinyActivation = 0x1p-100F;
 
 /// 256 activations x ~ d * q. sums[i] is the sum of q[16 i .. 16 i + 16), pair_sums[i] that of
-/// q[32 i .. 32 i + 32). One cache line of numbers, then q on whole lines, as tile loads want it.
+/// q[32 i .. 32 i + 32), most the largest sum of magnitudes of 16 such q. One cache line of
+/// numbers, then q on whole lines, as tile loads want it.
 struct alignas(64) BlockQ8K {
   float d;
   std::int16_t sums[16];
   std::int16_t pair_sums[8];
+  std::int16_t most;
   alignas(64) std::int8_t q[256];
 };
 static_assert(sizeof(BlockQ8K) == 320);

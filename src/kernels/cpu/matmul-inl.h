@@ -56,12 +56,14 @@ void ExpandGroup(const MatMulArgs& args, const Band& band, std::size_t b, std::s
   constexpr std::size_t kBytes = sizeof(typename Kernel::Block);
   const std::size_t stride = args.w_row_bytes;
   const std::size_t row = band.begin + g * kLanes;
+  const std::uint8_t* next = static_cast<const std::uint8_t*>(args.w) + band.begin * stride;
   const std::uint8_t* w = static_cast<const std::uint8_t*>(args.w) + row * stride;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* p = w + (b + i) * kBytes;
-    // With few tokens weights are read once, in order: fetch what follows these rows. Otherwise,
-    // and at the end, fetching what is at hand costs nothing.
-    const std::uint8_t* ahead = w + kLanes * (stride + (b + i) * kBytes);
+    // With few tokens weights are read once, in order: fetch what follows the band's rows.
+    // Otherwise, and at the end, fetching what is at hand costs nothing.
+    const std::uint8_t* ahead =
+        next + kLanes * (band.groups() * (stride + (b + i) * kBytes) + g * kBytes);
     if (!band.stream || ahead + kLanes * kBytes > args.w_end) {
       ahead = rows;
     }
@@ -75,9 +77,10 @@ void ExpandGroup(const MatMulArgs& args, const Band& band, std::size_t b, std::s
   }
 }
 
-inline void StoreBand(const MatMulArgs& args, const Band& band,
-                      const float (*acc)[kMaxTokens][kLanes]) {
-  for (std::size_t t = 0; t < band.tokens; ++t) {
+/// The results of tokens [first, first + count) of the band.
+inline void StoreTokens(const MatMulArgs& args, const Band& band, std::size_t first,
+                        std::size_t count, const float (*acc)[kMaxTokens][kLanes]) {
+  for (std::size_t t = first; t < first + count; ++t) {
     float* y = args.y + (band.first + t) * args.y_stride;
     std::size_t row = band.begin;
     for (; row + kLanes <= band.end; row += kLanes, ++acc) {
@@ -90,11 +93,16 @@ inline void StoreBand(const MatMulArgs& args, const Band& band,
   }
 }
 
-/// Calls run(band) for all of them. With few tokens kLanes rows at a time, to read memory in order.
+inline void StoreBand(const MatMulArgs& args, const Band& band,
+                      const float (*acc)[kMaxTokens][kLanes]) {
+  StoreTokens(args, band, 0, band.tokens, acc);
+}
+
+/// Calls run(band) for all of them. With few tokens stream_rows at a time, to read memory in order.
 template <typename F>
-void ForBands(const MatMulArgs& args, F run) {
+void ForBands(const MatMulArgs& args, std::size_t stream_rows, F run) {
   const bool stream = args.tokens <= kStreamTokens;
-  const std::size_t height = stream ? kLanes : kBandRows;
+  const std::size_t height = stream ? stream_rows : kBandRows;
   for (std::size_t first = 0; first < args.tokens; first += kMaxTokens) {
     const std::size_t left = args.tokens - first;
     const std::size_t tokens = left < kMaxTokens ? left : kMaxTokens;
@@ -128,7 +136,7 @@ template <typename Kernel>
 void RunMatMul(const MatMulArgs& args) {
   static_assert(sizeof(MatMulScratch<Kernel>) <= kScratchBytes);
   auto* scratch = static_cast<MatMulScratch<Kernel>*>(args.scratch);
-  ForBands(args, [&](const Band& band) { RunBand<Kernel>(args, band, scratch); });
+  ForBands(args, kLanes, [&](const Band& band) { RunBand<Kernel>(args, band, scratch); });
 }
 
 }  // namespace

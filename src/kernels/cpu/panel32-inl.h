@@ -155,19 +155,24 @@ struct FormatIQ4NL : BlockOf32 {
   }
 };
 
-/// acc plus the block's part of one token's kLanes results.
+/// acc plus the block's part of one token's kLanes results. x_sum: of the activations.
 template <typename Format>
-FloatVec FinishBlock(const Panel32& panel, const BlockQ8x32& x, IntVec s, FloatVec acc) {
+FloatVec FinishBlock(FloatVec d, FloatVec min_d, float x_d, std::int32_t x_sum, IntVec s,
+                     FloatVec acc) {
   if constexpr (Format::kBias != 0) {
-    s = Sub32(s, Splat32(x.sum * Format::kBias));
+    s = Sub32(s, Splat32(x_sum * Format::kBias));
   }
   FloatVec block;
   if constexpr (Format::kMins) {
-    block = MulAdd(panel.d, ToFloat(s), Mul(panel.min_d, SplatFloat(static_cast<float>(x.sum))));
+    block = MulAdd(d, ToFloat(s), Mul(min_d, SplatFloat(static_cast<float>(x_sum))));
   } else {
-    block = Mul(panel.d, ToFloat(s));
+    block = Mul(d, ToFloat(s));
   }
-  return MulAdd(SplatFloat(x.d), block, acc);
+  return MulAdd(SplatFloat(x_d), block, acc);
+}
+template <typename Format>
+FloatVec FinishBlock(const Panel32& panel, const BlockQ8x32& x, IntVec s, FloatVec acc) {
+  return FinishBlock<Format>(panel.d, panel.min_d, x.d, x.sum, s, acc);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ void RunTiles(const MatMulArgs& args) {
   static_assert(sizeof(TileScratch<Tiles>) <= kScratchBytes);
   auto* scratch = static_cast<TileScratch<Tiles>*>(args.scratch);
   ConfigureTiles(args.tokens < kTileTokens ? args.tokens : kTileTokens, Tiles::kDepth);
-  ForBands(args, [&](const Band& band) { RunTileBand<Tiles>(args, band, scratch); });
+  ForBands(args, kLanes, [&](const Band& band) { RunTileBand<Tiles>(args, band, scratch); });
   _tile_release();
 }
 

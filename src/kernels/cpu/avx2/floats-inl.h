@@ -20,6 +20,8 @@ inline constexpr std::size_t kDoubleLanes = 4;
 inline constexpr std::size_t kSums = 8;
 /// Tokens of a tile two vectors wide, whose sums and operands fit the registers.
 inline constexpr std::size_t kPanelTokens = 6;
+/// Whether a core keeps chains of additions of several blocks under way, see float_matmul-inl.h.
+inline constexpr bool kOneStream = false;
 
 inline __m256i FirstLanes(std::size_t n) {
   alignas(32) static constexpr std::int32_t kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1};

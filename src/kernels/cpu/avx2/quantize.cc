@@ -60,6 +60,7 @@ void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out, std::size_t slots
     const Scale scale = ScaleOfBlock(x, 256);
     const __m256 inverse = _mm256_set1_ps(scale.inverse);
     out->d = scale.d;
+    __m256i most = _mm256_setzero_si256();
     for (std::size_t s = 0; s < 8; ++s) {
       const __m256i q = Round32(x + 32 * s, inverse);
       _mm256_store_si256(reinterpret_cast<__m256i*>(out->q + 32 * s), q);
@@ -69,7 +70,10 @@ void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out, std::size_t slots
       out->sums[2 * s] = static_cast<std::int16_t>(low);
       out->sums[2 * s + 1] = static_cast<std::int16_t>(high);
       out->pair_sums[s] = static_cast<std::int16_t>(low + high);
+      most = _mm256_max_epi32(most, HalfSums(_mm256_abs_epi8(q)));
     }
+    out->most = static_cast<std::int16_t>(_mm_cvtsi128_si32(
+        _mm_max_epi32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1))));
   }
 }
 

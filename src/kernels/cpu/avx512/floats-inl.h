@@ -20,6 +20,8 @@ inline constexpr std::size_t kDoubleLanes = 8;
 inline constexpr std::size_t kSums = 16;
 /// Tokens of a tile two vectors wide, whose sums and operands fit the registers.
 inline constexpr std::size_t kPanelTokens = 12;
+/// Whether a core keeps chains of additions of several blocks under way, see float_matmul-inl.h.
+inline constexpr bool kOneStream = true;
 
 inline __mmask16 FirstLanes(std::size_t n) {
   return static_cast<__mmask16>((1U << n) - 1U);

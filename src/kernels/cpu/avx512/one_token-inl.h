@@ -73,6 +73,73 @@ struct OneTokenQ6K : RowsQ6K {
   }
 };
 
+/// IQ4_XS: a vector of codes holds 16 of each of four sub-blocks, so that a sum's 128-bit lanes
+/// have one scale each. The codes' bias leaves no room for words: sums are multiplied as they are.
+struct OneTokenIQ4XS : FormatIQ4XS {
+  static std::uint32_t ReadFactors(const std::uint8_t* p) {
+    std::uint16_t d = 0;
+    __builtin_memcpy(&d, p, sizeof(d));
+    return d;
+  }
+  static __m256i DotBias(const std::uint8_t* p, const std::int16_t* sums) {
+    const __m128i words = _mm_cvtepi8_epi16(_mm_cvtsi64_si128(ReadScaleBytes(p)));
+    const __m128i dots =
+        _mm_madd_epi16(words, _mm_load_si128(reinterpret_cast<const __m128i*>(sums)));
+    return _mm256_zextsi128_si256(_mm_slli_epi32(dots, Log2(kBias)));
+  }
+  static void ReadActivations(const BlockQ8K& x, __m512i* q) {
+#pragma GCC unroll 2
+    for (std::size_t half = 0; half < 2; ++half) {
+      const __m512i a = LoadBytes(x.q + 128 * half);
+      const __m512i b = LoadBytes(x.q + 128 * half + 64);
+      q[2 * half] = _mm512_shuffle_i64x2(a, b, 0x88);
+      q[2 * half + 1] = _mm512_shuffle_i64x2(a, b, 0xDD);
+    }
+  }
+  static __m512i Sum(const std::uint8_t* p, const __m512i* x) {
+    const __m512i table = Iq4Table();
+    const __m512i scales =
+        _mm512_castsi256_si512(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(ReadScaleBytes(p))));
+    __m512i sum = _mm512_setzero_si512();
+#pragma GCC unroll 2
+    for (std::size_t half = 0; half < 2; ++half) {
+      const __m512i codes = LoadBytes(p + 8 + 64 * half);
+      __m512i part = _mm512_dpbusd_epi32(_mm512_setzero_si512(), LookUp(table, LowNibbles(codes)),
+                                         x[2 * half]);
+      part = _mm512_dpbusd_epi32(part, LookUp(table, HighNibbles(codes)), x[2 * half + 1]);
+      const int first = 4 * static_cast<int>(half);
+      const __m512i lanes =
+          Add32(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3), Splat32(first));
+      sum = Add32(sum, _mm512_mullo_epi32(part, _mm512_permutexvar_epi32(lanes, scales)));
+    }
+    return sum;
+  }
+
+ private:
+  /// The eight scales, less 32 (see FormatIQ4XS::ScaleBytes).
+  static long long ReadScaleBytes(const std::uint8_t* p) {
+    std::uint64_t head = 0;  // d, the upper bits, the lower ones
+    __builtin_memcpy(&head, p, sizeof(head));
+    const std::uint64_t low = _pdep_u64(head >> 32U, 0x0F0F0F0F0F0F0F0FU);
+    const std::uint64_t high = _pdep_u64(head >> 16U, 0x3030303030303030U);
+    // Less 32 in each byte: no byte has more than six bits, so none borrows from the next.
+    return static_cast<long long>(((low | high) ^ 0x8080808080808080U) - 0x2020202020202020U) ^
+           static_cast<long long>(0x8080808080808080U);
+  }
+};
+
+/// S of one block, spread over 16 lanes; with minima or a bias, before those.
+template <typename Format>
+__m512i SumOne(const std::uint8_t* p, const __m512i (*x)[4]) {
+  if constexpr (Format::kType == FormatIQ4XS::kType) {
+    return Format::Sum(p, x[0]);
+  } else {
+    __m512i sum = _mm512_setzero_si512();
+    SumBlock<Format, 1>(p, x, &sum);
+    return sum;
+  }
+}
+
 /// Bytes between a fetch and its use.
 constexpr std::size_t kStreamFetchBytes = 8192;
 
@@ -100,9 +167,7 @@ void StreamRow(const std::uint8_t* p, std::size_t blocks, std::size_t r, const s
   constexpr std::size_t kBytes = sizeof(typename Format::Block);
   for (std::size_t b = 0; b < blocks; ++b, p += kBytes) {
     FetchLines<kBytes>(p + kStreamFetchBytes + kBytes <= w_end ? p + kStreamFetchBytes : p);
-    __m512i wide = _mm512_setzero_si512();
-    SumBlock<Format, 1>(p, scratch->x[b], &wide);
-    const __m256i sum = Fold(wide);
+    const __m256i sum = Fold(SumOne<Format>(p, scratch->x[b]));
     if constexpr (Format::kMins) {
       const __m128i s = Fold(sum);
       const __m128i m = Format::DotMins(p, scratch->x_sums[b]);

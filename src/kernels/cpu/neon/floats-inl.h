@@ -26,6 +26,8 @@ inline constexpr std::size_t kLanes = 8;
 inline constexpr std::size_t kSums = 8;
 /// Tokens of a tile two vectors wide, whose sums and operands fit the registers.
 inline constexpr std::size_t kPanelTokens = 6;
+/// Whether a core keeps chains of additions of several blocks under way, see float_matmul-inl.h.
+inline constexpr bool kOneStream = false;
 
 inline F32 operator+(F32 a, F32 b) {
   return {vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)};

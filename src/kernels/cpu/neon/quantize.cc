@@ -46,10 +46,13 @@ void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out, std::size_t slots
     const Scale scale = ScaleOfBlock(x, 256);
     const float32x4_t inverse = vdupq_n_f32(scale.inverse);
     out->d = scale.d;
+    out->most = 0;
     for (std::size_t s = 0; s < 16; ++s) {
       const int8x16_t q = Round16(x + 16 * s, inverse);
       vst1q_s8(out->q + 16 * s, q);
       out->sums[s] = vaddlvq_s8(q);
+      const std::int16_t magnitudes = vaddlvq_s8(vabsq_s8(q));
+      out->most = out->most > magnitudes ? out->most : magnitudes;
     }
     for (std::size_t s = 0; s < 8; ++s) {
       out->pair_sums[s] = static_cast<std::int16_t>(out->sums[2 * s] + out->sums[2 * s + 1]);

@@ -47,13 +47,18 @@ float RoundBlock(const float* x, std::size_t n, std::int8_t* q) {
 void QuantizeQ8K(const float* x, std::size_t n, BlockQ8K* out, std::size_t slots) {
   for (std::size_t b = 0; b < n / 256; ++b, x += 256, out += slots) {
     out->d = RoundBlock(x, 256, out->q);
+    int most = 0;
     for (std::size_t s = 0; s < 16; ++s) {
       int sum = 0;
+      int magnitudes = 0;
       for (std::size_t i = 0; i < 16; ++i) {
         sum += out->q[16 * s + i];
+        magnitudes += std::abs(out->q[16 * s + i]);
       }
       out->sums[s] = static_cast<std::int16_t>(sum);
+      most = std::max(most, magnitudes);
     }
+    out->most = static_cast<std::int16_t>(most);
     for (std::size_t s = 0; s < 8; ++s) {
       out->pair_sums[s] = static_cast<std::int16_t>(out->sums[2 * s] + out->sums[2 * s + 1]);
     }

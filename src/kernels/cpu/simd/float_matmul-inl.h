@@ -139,8 +139,53 @@ void Multiply(const MatMulArgs& args, std::size_t row, std::size_t token, std::s
   }
 }
 
+/// The sum of a block of columns of one row and one token, as MultiplyTile gives it. ahead: fetched
+/// meanwhile, as many bytes as the block has.
+template <typename Weight>
+float DotBlock(const std::byte* w, const float* x, std::size_t columns, const std::byte* ahead) {
+  constexpr std::size_t kLine = 64 / sizeof(std::uint16_t);
+  F32 acc = Zero();
+  std::size_t c = 0;
+  for (; c + kLanes <= columns; c += kLanes) {
+    if (c % kLine == 0) {
+      __builtin_prefetch(ahead + c * sizeof(std::uint16_t));
+    }
+    acc = MulAdd(Weight::LoadAt(w + c * sizeof(std::uint16_t)), Load(x + c), acc);
+  }
+  if (c < columns) {
+    acc = MulAdd(LoadWeightsFirst<Weight>(w + c * sizeof(std::uint16_t), columns - c),
+                 LoadFirst(x + c, columns - c), acc);
+  }
+  return SumLanes(acc);
+}
+
+/// One token, with the weights in one stream. A block's sum is one chain of additions, but a CPU
+/// that sees the next block's has both under way.
+template <typename Weight>
+void FloatDot(const MatMulArgs& args) {
+  constexpr std::size_t kFetch = 8192;  // bytes between a fetch and its use
+  const auto* w = static_cast<const std::byte*>(args.w);
+  const auto* w_end = static_cast<const std::byte*>(args.w_end);
+  const auto* x = static_cast<const float*>(args.x);
+  for (std::size_t row = 0; row < args.rows; ++row, w += args.w_row_bytes) {
+    float y = 0;
+    for (std::size_t column = 0; column < args.cols; column += kColumns) {
+      const std::size_t columns = args.cols - column < kColumns ? args.cols - column : kColumns;
+      const std::byte* block = w + column * sizeof(std::uint16_t);
+      const bool more = block + kFetch + columns * sizeof(std::uint16_t) <= w_end;
+      const float sum = DotBlock<Weight>(block, x + column, columns, more ? block + kFetch : block);
+      y = column == 0 ? sum : y + sum;
+    }
+    args.y[row] = y;
+  }
+}
+
 template <typename Weight>
 void FloatMatMul(const MatMulArgs& args) {
+  if (kOneStream && args.tokens == 1) {
+    FloatDot<Weight>(args);
+    return;
+  }
   if (args.tokens <= kStreamTokens) {
     for (std::size_t row = 0; row < args.rows; row += kTileRows) {
       for (std::size_t column = 0; column < args.cols; column += kColumns) {
