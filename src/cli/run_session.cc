@@ -146,7 +146,7 @@ void RunSession::ShowEnd(const Answer& answer) const {
     WriteNow(Format("Note: {}\n", note), STDERR_FILENO);
   }
   if (settings_.verbose) {
-    WriteNow("\n" + err_.Dim(FiguresText(answer)), STDERR_FILENO);
+    WriteNow(Format("\n{}", err_.Dim(FiguresText(answer))), STDERR_FILENO);
   } else if (err_.interactive && model_->facts().has_thinking_switch) {
     std::string state = Format("[thinking {}]", answer.thinking ? "on" : "off");
     if (settings_.hide_thinking && answer.figures.reasoning_tokens > 0) {
