@@ -9,6 +9,7 @@ namespace tandem {
 struct Comparison::Impl {
   std::vector<CompareColumn> columns;
   std::unique_ptr<ConversationRun> run;
+  std::vector<ModelFacts> facts;  // of the opening: later the files may have changed
   std::vector<std::vector<Message>> conversations;  // of Continue, one per column
   std::vector<std::size_t> lengths;                 // of each, before the turn under way
 
@@ -38,6 +39,9 @@ Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) try {
   impl->conversations.resize(impl->columns.size());
   impl->lengths.resize(impl->columns.size());
   TANDEM_ASSIGN_OR_RETURN(impl->run, ConversationRun::Open(std::move(specs)));
+  for (std::size_t i = 0; i < impl->run->size(); ++i) {
+    impl->facts.push_back(ToFacts(impl->run->opened(i)));
+  }
   return Comparison(std::move(impl));
 } catch (...) {
   return StatusOfException();
@@ -57,7 +61,7 @@ std::vector<ColumnResult> Comparison::Impl::Results(std::vector<ColumnOutcome> o
   std::vector<ColumnResult> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     ColumnResult& result = results.emplace_back();
-    result.facts = ToFacts(run->opened(i));
+    result.facts = facts[i];
     if (!outcomes[i].isa.empty()) {
       result.facts.isa = outcomes[i].isa;
     }

@@ -113,6 +113,7 @@ Result<bool> ChatSession::StartReadAhead(const Conversation& conversation,
   read_ahead_ = true;
   options_ = options;
   on_event_ = [](const TurnEvent&) { return true; };
+  TANDEM_RETURN_IF_ERROR(model_.CheckFile());
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
   // What stands in front of a further message of the user does not depend on that message.
   // After calls it is a result, which keeps the thinking in front of them (models.md 8.1).
