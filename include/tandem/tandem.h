@@ -91,6 +91,9 @@ enum class Thinking {
 
 /// A loaded network with its tokenizer and chat template. A handle: copies share the model.
 /// Thread-safe; sessions of one model may generate on several threads, they advance together.
+/// Every call, turn and step looks first whether somebody has cut or written to the model's file,
+/// which is mapped, and fails with Io then. A page that is cut off after that raises SIGBUS when it
+/// is read; the library handles no signals.
 class TANDEM_API Model {
  public:
   /// name: path of a GGUF file, a built-in name ("qwen3.5:demo", "phi4-mini:demo") or the name of a
@@ -379,10 +382,17 @@ class TANDEM_API Comparison {
   /// and its conversation stays as it was.
   std::vector<ColumnResult> Continue(const Message& message, std::uint64_t seed,
                                      const CompareCallback& on_event);
+  /// As Continue, with further messages for each column, as many lists as columns: the results of
+  /// the tools that each has called. A column without any takes no turn, and its result has neither
+  /// answer nor error.
+  std::vector<ColumnResult> ContinueEach(const std::vector<std::vector<Message>>& messages,
+                                         std::uint64_t seed, const CompareCallback& on_event);
   /// The conversation of a column that Continue holds.
   const std::vector<Message>& messages(std::size_t column) const;
   /// GenerateOptions::format of all columns, from the next answers on.
   void SetFormat(const std::string& format);
+  /// GenerateOptions::tools of all columns, from the next answers on.
+  void SetTools(const std::string& tools);
   /// Begins the conversations that Continue holds anew, with these messages.
   void Restart(const std::vector<Message>& messages);
 

@@ -13,6 +13,7 @@
 
 #include "api/answer_json.h"
 #include "api/c_options.h"
+#include "api/convert_types.h"
 #include "api/guard.h"
 #include "base/format.h"
 
@@ -115,16 +116,6 @@ std::int32_t FillText(const std::string& text, char* buffer, std::size_t capacit
 std::int32_t FillJson(const Json& value, char* buffer, std::size_t capacity, std::size_t* needed) {
   return FillText(value.dump(-1, ' ', false, Json::error_handler_t::replace), buffer, capacity,
                   needed);
-}
-
-// The definitions in an object that holds messages; nothing when it has no "tools".
-Result<std::optional<std::string>> ToolsBeside(std::string_view messages_json) {
-  TANDEM_ASSIGN_OR_RETURN(const Json parsed, ParseJson(messages_json, "messages"));
-  if (!parsed.is_object() || !parsed.contains("tools")) {
-    return std::optional<std::string>();
-  }
-  TANDEM_ASSIGN_OR_RETURN(std::string tools, ParseTools(messages_json));
-  return std::optional(std::move(tools));
 }
 
 // Hands an event to the caller's function; true to go on.
@@ -331,18 +322,14 @@ int32_t tandem_session_add(tandem_session* session, const char* messages_json) {
     return FailNull("messages_json");
   }
   return Guard([&]() -> int32_t {
-    auto messages = tandem::ParseMessages(messages_json);
-    if (!messages.ok()) {
-      return Fail(messages.status());
+    auto parsed = tandem::ParseMessagesAndTools(messages_json);
+    if (!parsed.ok()) {
+      return Fail(parsed.status());
     }
-    auto tools = tandem::ToolsBeside(messages_json);
-    if (!tools.ok()) {
-      return Fail(tools.status());
+    if (parsed->tools.has_value()) {
+      session->tools = std::move(*parsed->tools);
     }
-    if (tools->has_value()) {
-      session->tools = std::move(**tools);
-    }
-    for (tandem::Message& message : *messages) {
+    for (tandem::Message& message : parsed->messages) {
       session->session.Add(std::move(message));
     }
     return TANDEM_OK;
@@ -524,18 +511,16 @@ int32_t tandem_comparison_run(tandem_comparison* comparison, const char* message
     return FailNull("messages_json");
   }
   return Guard([&]() -> int32_t {
-    const auto messages = tandem::ParseMessages(messages_json);
-    if (!messages.ok()) {
-      return Fail(messages.status());
+    const auto parsed = tandem::ParseMessagesAndTools(messages_json);
+    if (!parsed.ok()) {
+      return Fail(parsed.status());
     }
-    const auto tools = tandem::ToolsBeside(messages_json);
-    if (!tools.ok() || tools->value_or("") != "") {
-      return tools.ok() ? Fail(TANDEM_UNSUPPORTED,
-                               "messages: \"tools\" of a comparison stand in its columns' options")
-                        : Fail(tools.status());
+    if (!parsed->tools.value_or("").empty()) {
+      return Fail(TANDEM_UNSUPPORTED,
+                  "messages: \"tools\" of a comparison stand in its columns' options");
     }
     comparison->results = comparison->comparison.Run(
-        *messages, seed, [&](std::size_t column, const tandem::Event& event) {
+        parsed->messages, seed, [&](std::size_t column, const tandem::Event& event) {
           return tandem::Deliver(callback, user_data, column, event);
         });
     return TANDEM_OK;

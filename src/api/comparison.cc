@@ -1,7 +1,9 @@
+#include <optional>
 #include <utility>
 
 #include "api/convert_types.h"
 #include "api/guard.h"
+#include "base/check.h"
 #include "compare/conversation_run.h"
 
 namespace tandem {
@@ -9,12 +11,13 @@ namespace tandem {
 struct Comparison::Impl {
   std::vector<CompareColumn> columns;
   std::unique_ptr<ConversationRun> run;
+  std::vector<ModelFacts> facts;  // of the opening: later the files may have changed
   std::vector<std::vector<Message>> conversations;  // of Continue, one per column
   std::vector<std::size_t> lengths;                 // of each, before the turn under way
 
   std::vector<ColumnResult> Results(std::vector<ColumnOutcome> outcomes) const;
-  std::vector<ColumnResult> Continue(const Message& message, std::uint64_t seed,
-                                     const ColumnCallback& on_event);
+  std::vector<ColumnResult> Continue(const std::vector<std::vector<Message>>& further,
+                                     std::uint64_t seed, const ColumnCallback& on_event);
   std::vector<ColumnResult> Failed(const Status& error);
 };
 
@@ -38,6 +41,9 @@ Result<Comparison> Comparison::Open(std::vector<CompareColumn> columns) try {
   impl->conversations.resize(impl->columns.size());
   impl->lengths.resize(impl->columns.size());
   TANDEM_ASSIGN_OR_RETURN(impl->run, ConversationRun::Open(std::move(specs)));
+  for (std::size_t i = 0; i < impl->run->size(); ++i) {
+    impl->facts.push_back(ToFacts(impl->run->opened(i)));
+  }
   return Comparison(std::move(impl));
 } catch (...) {
   return StatusOfException();
@@ -57,12 +63,12 @@ std::vector<ColumnResult> Comparison::Impl::Results(std::vector<ColumnOutcome> o
   std::vector<ColumnResult> results;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     ColumnResult& result = results.emplace_back();
-    result.facts = ToFacts(run->opened(i));
+    result.facts = facts[i];
     if (!outcomes[i].isa.empty()) {
       result.facts.isa = outcomes[i].isa;
     }
     result.error = outcomes[i].error;
-    if (result.error.ok()) {
+    if (result.error.ok() && outcomes[i].turn.finish != FinishReason::kRunning) {
       result.answer = ToAnswer(std::move(outcomes[i].turn), outcomes[i].memory_bytes);
     }
   }
@@ -87,12 +93,22 @@ std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, 
 }
 
 std::vector<ColumnResult> Comparison::Continue(const Message& message, std::uint64_t seed,
-                                               const CompareCallback& on_event) {
+                                               const CompareCallback& on_event) try {
+  return ContinueEach(std::vector<std::vector<Message>>(impl_->columns.size(), {message}), seed,
+                      on_event);
+} catch (...) {
+  return impl_->Failed(StatusOfException());  // nothing has been said yet
+}
+
+std::vector<ColumnResult> Comparison::ContinueEach(
+    const std::vector<std::vector<Message>>& messages, std::uint64_t seed,
+    const CompareCallback& on_event) {
+  TANDEM_CHECK(messages.size() == impl_->columns.size(), "a list of messages for each column");
   for (std::size_t i = 0; i < impl_->conversations.size(); ++i) {
     impl_->lengths[i] = impl_->conversations[i].size();
   }
   try {
-    return impl_->Continue(message, seed, Delivery(on_event));
+    return impl_->Continue(messages, seed, Delivery(on_event));
   } catch (...) {
     // As if nothing had been said, in any of the columns.
     for (std::size_t i = 0; i < impl_->conversations.size(); ++i) {
@@ -102,19 +118,23 @@ std::vector<ColumnResult> Comparison::Continue(const Message& message, std::uint
   }
 }
 
-std::vector<ColumnResult> Comparison::Impl::Continue(const Message& message, std::uint64_t seed,
-                                                     const ColumnCallback& on_event) {
-  std::vector<Conversation> asked;
-  for (std::vector<Message>& messages : conversations) {
-    messages.push_back(message);
-    asked.push_back(ToConversation(messages));
+std::vector<ColumnResult> Comparison::Impl::Continue(
+    const std::vector<std::vector<Message>>& further, std::uint64_t seed,
+    const ColumnCallback& on_event) {
+  std::vector<std::optional<Conversation>> asked(further.size());
+  for (std::size_t i = 0; i < further.size(); ++i) {
+    std::vector<Message>& messages = conversations[i];
+    messages.insert(messages.end(), further[i].begin(), further[i].end());
+    if (!further[i].empty()) {
+      asked[i] = ToConversation(messages);
+    }
   }
   std::vector<ColumnResult> results = Results(run->Continue(asked, seed, on_event));
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (results[i].error.ok()) {
+    if (!results[i].error.ok()) {
+      conversations[i].resize(lengths[i]);
+    } else if (asked[i].has_value()) {
       conversations[i].push_back(ToMessage(results[i].answer));
-    } else {
-      conversations[i].pop_back();
     }
   }
   return results;
@@ -139,6 +159,13 @@ void Comparison::SetFormat(const std::string& format) {
     column.options.format = format;
   }
   impl_->run->SetFormat(format);
+}
+
+void Comparison::SetTools(const std::string& tools) {
+  for (CompareColumn& column : impl_->columns) {
+    column.options.tools = tools;
+  }
+  impl_->run->SetTools(tools);
 }
 
 void Comparison::Restart(const std::vector<Message>& messages) {

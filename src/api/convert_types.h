@@ -1,6 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "tandem/tandem.h"
 
@@ -18,6 +21,12 @@ bool Tell(const TurnEvent& event, const EventCallback& on_event);
 Answer ToAnswer(TurnResult result, std::uint64_t memory_bytes);
 ModelFacts ToFacts(const OpenedModel& opened);
 Conversation ToConversation(const std::vector<Message>& messages);
+/// ParseMessages and ParseTools of one text; no tools: it says nothing of any.
+struct MessagesAndTools {
+  std::vector<Message> messages;
+  std::optional<std::string> tools = {};
+};
+Result<MessagesAndTools> ParseMessagesAndTools(std::string_view json);
 /// The answer as a message of the conversation.
 Message ToMessage(const Answer& answer);
 

@@ -128,17 +128,7 @@ Result<std::vector<ToolCall>> ToToolCalls(const Json& message, std::size_t index
   return calls;
 }
 
-}  // namespace
-
-Result<std::string> ParseTools(std::string_view json) try {
-  TANDEM_ASSIGN_OR_RETURN(const Json tools, ParseToolDefinitions(json, "tools"));
-  return tools.is_null() ? std::string() : DumpAsPython(tools);
-} catch (...) {
-  return StatusOfException();
-}
-
-Result<std::vector<Message>> ParseMessages(std::string_view json) try {
-  TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ParseConversation(json, "messages"));
+Result<std::vector<Message>> ToMessages(Conversation& conversation) {
   TANDEM_RETURN_IF_ERROR(NameMedia(conversation));
   std::vector<Message> messages;
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
@@ -165,8 +155,34 @@ Result<std::vector<Message>> ParseMessages(std::string_view json) try {
     }
   }
   return messages;
+}
+
+}  // namespace
+
+Result<std::string> ParseTools(std::string_view json) try {
+  TANDEM_ASSIGN_OR_RETURN(const Json tools, ParseToolDefinitions(json, "tools"));
+  return tools.is_null() ? std::string() : DumpAsPython(tools);
 } catch (...) {
   return StatusOfException();
+}
+
+Result<std::vector<Message>> ParseMessages(std::string_view json) try {
+  TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ParseConversation(json, "messages"));
+  return ToMessages(conversation);
+} catch (...) {
+  return StatusOfException();
+}
+
+Result<MessagesAndTools> ParseMessagesAndTools(std::string_view json) {
+  TANDEM_ASSIGN_OR_RETURN(Conversation conversation, ParseConversation(json, "messages"));
+  MessagesAndTools parsed;
+  TANDEM_ASSIGN_OR_RETURN(parsed.messages, ToMessages(conversation));
+  if (!conversation.tools.is_null()) {
+    TANDEM_ASSIGN_OR_RETURN(const Json tools,
+                            CheckToolDefinitions(std::move(conversation.tools), "tools"));
+    parsed.tools = tools.is_null() ? std::string() : DumpAsPython(tools);
+  }
+  return parsed;
 }
 
 const ModelFacts& Model::facts() const {

@@ -14,6 +14,7 @@ Result<std::vector<std::int32_t>> Model::Tokenize(std::string_view text, bool sp
     return Status(StatusCode::kInvalidArgument,
                   Format("the text is not valid UTF-8 at byte {}", bad));
   }
+  TANDEM_RETURN_IF_ERROR(impl_->opened.loaded->CheckFile());
   const text::Tokenizer& tokenizer = impl_->opened.loaded->tokenizer();
   return special ? tokenizer.EncodeSpecial(text) : tokenizer.EncodePlain(text);
 } catch (...) {
@@ -21,6 +22,7 @@ Result<std::vector<std::int32_t>> Model::Tokenize(std::string_view text, bool sp
 }
 
 Result<std::string> Model::Detokenize(std::span<const std::int32_t> ids) const try {
+  TANDEM_RETURN_IF_ERROR(impl_->opened.loaded->CheckFile());
   const text::Tokenizer& tokenizer = impl_->opened.loaded->tokenizer();
   text::StreamDecoder decoder(tokenizer);
   std::string out;
@@ -38,6 +40,7 @@ Result<std::string> Model::Detokenize(std::span<const std::int32_t> ids) const t
 
 Result<std::string> Model::Render(std::string_view conversation_json, Thinking thinking) const try {
   const LoadedModel& loaded = *impl_->opened.loaded;
+  TANDEM_RETURN_IF_ERROR(loaded.CheckFile());
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, loaded.chat_template());
   TANDEM_ASSIGN_OR_RETURN(Conversation conversation,
                           ParseConversation(conversation_json, "messages"));

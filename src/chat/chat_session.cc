@@ -44,7 +44,10 @@ Status ChatSession::Start(const Conversation& conversation, const TurnOptions& o
   TANDEM_RETURN_IF_ERROR(SettleTools(with_tools));
   TANDEM_ASSIGN_OR_RETURN(prompt_,
                           MakePrompt(std::move(with_tools), *chat_template, prompt_options));
-  result_.thinking = prompt_.starts_in_reasoning;
+  if (!options_.format.empty() && options_.think == ThinkMode::kOff) {
+    prompt_.opens_reasoning = false;  // the format does not let it
+  }
+  result_.thinking = prompt_.thinks();
   TANDEM_RETURN_IF_ERROR(SettleSampling(*chat_template, prompt_options));
   splitter_ = std::make_unique<StreamSplitter>(model_.tokenizer(), prompt_.starts_in_reasoning);
   stops_ = std::make_unique<StopStrings>(options.stop);
@@ -99,7 +102,8 @@ PromptOptions ChatSession::OptionsOfPrompt() const {
   return {.think = options_.think,
           .bos_text = model_.text().bos_text(),
           .eos_text = model_.text().eos_text(),
-          .template_source = model_.template_source()};
+          .template_source = model_.template_source(),
+          .opens_thinking = model_.opens_thinking()};
 }
 
 Result<bool> ChatSession::StartReadAhead(const Conversation& conversation,
@@ -109,6 +113,7 @@ Result<bool> ChatSession::StartReadAhead(const Conversation& conversation,
   read_ahead_ = true;
   options_ = options;
   on_event_ = [](const TurnEvent&) { return true; };
+  TANDEM_RETURN_IF_ERROR(model_.CheckFile());
   TANDEM_ASSIGN_OR_RETURN(const text::Template* chat_template, model_.chat_template());
   // What stands in front of a further message of the user does not depend on that message.
   // After calls it is a result, which keeps the thinking in front of them (models.md 8.1).
@@ -323,7 +328,9 @@ Status ChatSession::SettleFormat() {
   if (format_ == nullptr || format_->format() != options_.format) {
     TANDEM_ASSIGN_OR_RETURN(format_, AnswerFormat::Create(options_.format, model_));
   }
-  format_->Start(result_.thinking);
+  format_->Start(prompt_.starts_in_reasoning ? AnswerStart::kThinking
+                 : prompt_.opens_reasoning   ? AnswerStart::kEither
+                                             : AnswerStart::kValue);
   sampler_->Restrict(format_->allowed());
   return OkStatus();
 }

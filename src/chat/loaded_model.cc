@@ -3,8 +3,27 @@
 #include <utility>
 
 #include "base/format.h"
+#include "chat/stream_tags.h"
 
 namespace tandem {
+namespace {
+
+// Whether one of the file's own names says that it is a reasoning model.
+Result<bool> NamedReasoning(const gguf::File& file) {
+  for (const std::string_view key : {"general.name", "general.basename", "general.finetune"}) {
+    TANDEM_ASSIGN_OR_RETURN(const std::string_view value, file.GetStringOr(key, ""));
+    std::string name(value);
+    for (char& c : name) {
+      c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    if (name.find("reasoning") != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(std::unique_ptr<gguf::ModelFile> file) {
   std::unique_ptr<LoadedModel> loaded(new LoadedModel());
@@ -28,6 +47,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::Load(std::unique_ptr<gguf::Mod
         Format("{}: the file has no chat template (tokenizer.chat_template)", source.name()));
     return loaded;
   }
+  TANDEM_ASSIGN_OR_RETURN(const bool named, NamedReasoning(source));
+  loaded->opens_thinking_ =
+      named || loaded->template_source_.find(kThinkClose) != std::string_view::npos;
   auto parsed = text::Template::Parse(loaded->template_source_);
   if (parsed.ok()) {
     loaded->template_.emplace(std::move(parsed).value());

@@ -36,6 +36,10 @@ class LoadedModel {
   Result<const text::Template*> chat_template() const;
   /// The template's text, empty without one.
   std::string_view template_source() const { return template_source_; }
+  /// Whether the model thinks without being asked: where a prompt neither opens nor closes a think
+  /// block, its answer begins with one. Told by a template that knows the marks, or by the file's
+  /// name: those of Phi-4-mini-reasoning and its instruct twin differ by nothing else of use.
+  bool opens_thinking() const { return opens_thinking_; }
 
   /// The tokens that are ordinary text, as a tree; made when it is asked for first.
   const std::shared_ptr<const grammar::TokenTrie>& token_trie() const;
@@ -62,6 +66,7 @@ class LoadedModel {
   std::unique_ptr<Network> model_;
   std::unique_ptr<text::FileTokenizer> text_;
   std::string_view template_source_;
+  bool opens_thinking_ = false;
   std::optional<text::Template> template_;
   Status template_error_;
   mutable std::once_flag trie_made_;

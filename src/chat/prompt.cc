@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "base/trim.h"
+#include "chat/stream_tags.h"
 #include "chat/tool_definitions.h"
 
 namespace tandem {
@@ -125,12 +126,6 @@ void PutTrusted(const std::string& stand_in, std::string_view text, text::Render
   rendered = std::move(out);
 }
 
-bool EndsInThinkBlock(std::string_view text) {
-  constexpr std::string_view kOpen = "<think>";
-  const std::string_view trimmed = TrimmedEnd(text);
-  return trimmed.size() >= kOpen.size() && trimmed.substr(trimmed.size() - kOpen.size()) == kOpen;
-}
-
 // The last control token opens the answer, so the one before it ended a turn, and each control
 // token that follows such an end opens a turn, as does the first of the prompt. In ChatML both are
 // one token each; Phi's openers differ by role.
@@ -227,7 +222,10 @@ Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Toke
   }
   prompt.borders = FindBorders(tokenizer, prompt.ids);
   const bool trusted_end = !rendered.spans.empty() && rendered.spans.back().trusted;
-  prompt.starts_in_reasoning = trusted_end && EndsInThinkBlock(rendered.text);
+  const std::string_view end = TrimmedEnd(rendered.text);
+  prompt.starts_in_reasoning = trusted_end && end.ends_with(kThinkOpen);
+  prompt.opens_reasoning = options.opens_thinking && !prompt.starts_in_reasoning &&
+                           !(trusted_end && end.ends_with(kThinkClose));
   prompt.text = std::move(rendered.text);
   return prompt;
 }
@@ -240,7 +238,7 @@ bool ThinksByDefault(const text::Template& chat_template, const text::Tokenizer&
   plain.think = ThinkMode::kDefault;
   plain.media = {};
   const Result<Prompt> prompt = BuildPrompt(chat_template, tokenizer, std::move(hello), plain);
-  return prompt.ok() && prompt->starts_in_reasoning;
+  return prompt.ok() && prompt->thinks();
 }
 
 }  // namespace tandem

@@ -27,6 +27,7 @@ struct PromptOptions {
   std::string eos_text;
   /// Of the template: decides how tools reach it.
   std::string_view template_source;
+  bool opens_thinking = false;  // the model opens a think block where the prompt has none
   /// The pictures and clips of the conversation (TakeMedia), encoded, in reading order.
   std::span<const std::shared_ptr<const EncodedMedia>> media = {};
   std::size_t media_merge = 2;  // patches per side of a token
@@ -42,6 +43,10 @@ struct Prompt {
   std::vector<std::size_t>
       borders;  // index of the first token of each turn, ascending; empty when that cannot be told
   bool starts_in_reasoning = false;  // the answer begins inside an open think block
+  bool opens_reasoning = false;      // it has none, and the model is known to open one
+
+  /// Whether an answer with thinking is expected.
+  bool thinks() const { return starts_in_reasoning || opens_reasoning; }
 };
 
 /// Renders the conversation and its generation prompt, the soft switch applied as BuildPrompt does.
@@ -58,7 +63,7 @@ text::TemplateResult<text::Rendered> RenderConversation(const text::Template& ch
 Result<Prompt> BuildPrompt(const text::Template& chat_template, const text::Tokenizer& tokenizer,
                            Conversation conversation, const PromptOptions& options);
 
-/// Whether an answer begins inside a think block when nothing is said about thinking.
+/// Whether an answer has thinking (Prompt::thinks) when nothing is said about it.
 bool ThinksByDefault(const text::Template& chat_template, const text::Tokenizer& tokenizer,
                      const PromptOptions& options);
 

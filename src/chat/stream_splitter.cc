@@ -7,18 +7,11 @@
 #include "chat/stream_tags.h"
 
 namespace tandem {
-namespace {
-
-constexpr std::string_view kOpen = "<think>";
-constexpr std::string_view kClose = "</think>";
-
-}  // namespace
-
 StreamSplitter::StreamSplitter(const text::Tokenizer& tokenizer, bool starts_in_reasoning)
     : tokenizer_(tokenizer),
       decoder_(tokenizer),
-      open_token_(AddedToken(tokenizer, kOpen)),
-      close_token_(AddedToken(tokenizer, kClose)),
+      open_token_(AddedToken(tokenizer, kThinkOpen)),
+      close_token_(AddedToken(tokenizer, kThinkClose)),
       in_reasoning_(starts_in_reasoning),
       skip_blank_(starts_in_reasoning) {}
 
@@ -86,12 +79,12 @@ bool StreamSplitter::SettleStart() {
   }
   if (!open_token_.has_value()) {
     const std::string_view start = std::string_view(held_).substr(begin);
-    if (start.substr(0, kOpen.size()) == kOpen) {
-      held_.erase(0, begin + kOpen.size());
+    if (start.substr(0, kThinkOpen.size()) == kThinkOpen) {
+      held_.erase(0, begin + kThinkOpen.size());
       Open();
       return true;
     }
-    if (start == kOpen.substr(0, start.size())) {
+    if (start == kThinkOpen.substr(0, start.size())) {
       return false;
     }
   }
@@ -114,16 +107,16 @@ void StreamSplitter::Route(std::string_view text, SplitText& out) {
     RouteReasoning(std::exchange(held_, {}), out);
     return;
   }
-  const std::size_t close = held_.find(kClose);
+  const std::size_t close = held_.find(kThinkClose);
   if (close != std::string::npos) {
     RouteReasoning(held_.substr(0, close), out);
-    const std::string rest = held_.substr(close + kClose.size());
+    const std::string rest = held_.substr(close + kThinkClose.size());
     held_.clear();
     Close();
     RouteAnswer(rest, out);
     return;
   }
-  const std::size_t ready = held_.size() - PartialTag(held_, kClose);
+  const std::size_t ready = held_.size() - PartialTag(held_, kThinkClose);
   RouteReasoning(held_.substr(0, ready), out);
   held_.erase(0, ready);
 }

@@ -161,16 +161,20 @@ Result<Json> ParseToolDefinitions(std::string_view json, std::string_view where)
     Json list = std::move(*tools);
     parsed = std::move(list);
   }
-  if (parsed.is_null()) {
+  return CheckToolDefinitions(std::move(parsed), where);
+}
+
+Result<Json> CheckToolDefinitions(Json tools, std::string_view where) {
+  if (tools.is_null()) {
     return Json();
   }
-  if (!parsed.is_array()) {
+  if (!tools.is_array()) {
     return Status(StatusCode::kInvalidArgument, Format("{}: tools must be a list", where));
   }
-  for (std::size_t i = 0; i < parsed.size(); ++i) {
-    TANDEM_RETURN_IF_ERROR(CheckDefinition(parsed[i], where, i));
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    TANDEM_RETURN_IF_ERROR(CheckDefinition(tools[i], where, i));
   }
-  return parsed.empty() ? Json() : std::move(parsed);
+  return tools.empty() ? Json() : std::move(tools);
 }
 
 ToolSchemas::ToolSchemas(const Json& definitions) {

@@ -14,6 +14,9 @@ namespace tandem {
 /// InvalidArgument with index and field.
 Result<Json> ParseToolDefinitions(std::string_view json, std::string_view where);
 
+/// As above, from what is parsed already: a list, or null.
+Result<Json> CheckToolDefinitions(Json tools, std::string_view where);
+
 /// JSON as Python's json.dumps writes it with ensure_ascii off, which is what models are trained
 /// on: ", " and ": " between, keys in order.
 std::string DumpAsPython(const Json& value);

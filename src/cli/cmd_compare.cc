@@ -50,7 +50,8 @@ constexpr const char* kFooter =
     "  tandem compare qwen3.5.gguf phi.gguf --image cat.jpg What is this\n"
     "  tandem compare a.gguf b.gguf --prompts mine.jsonl --report out.md\n"
     "\n"
-    "A line of a prompts file is a JSON string, {\"prompt\": \"...\"} or {\"messages\": [...]}.\n"
+    "A line of a prompts file is a JSON string, {\"prompt\": \"...\"} or {\"messages\": [...]},\n"
+    "perhaps with \"tools\" beside it.\n"
     "--json fields: prompt, seed, together, notes, columns (each with label and the fields\n"
     "of 'tandem run --json', or error). With --prompts: seed, prompts (each with prompt and\n"
     "columns), medians, differing.";
@@ -306,11 +307,19 @@ class CompareCommand : public Command {
     // What --image and --video show belongs to the first message.
     std::vector<std::string> images = options_.images;
     std::vector<std::string> videos = options_.videos;
-    const auto turn = [&](const std::string& text) {
-      const Message message = UserMessage(text, std::exchange(images, {}),
-                                          std::exchange(videos, {}), options_.open.allow_url);
+    const auto say = [&](const std::string& text) {
+      return UserMessage(text, std::exchange(images, {}), std::exchange(videos, {}),
+                         options_.open.allow_url);
+    };
+    const auto turn = [&](const std::vector<std::vector<Message>>& messages) {
       std::vector<ColumnResult> results = Stream(comparison, [&](const CompareCallback& on_event) {
-        return comparison.Continue(message, Seed(), on_event);
+        std::vector<ColumnResult> made = comparison.ContinueEach(messages, Seed(), on_event);
+        for (std::size_t i = 0; i < made.size(); ++i) {
+          if (messages[i].empty()) {
+            made[i].error = Status(StatusCode::kCancelled, "takes no turn");
+          }
+        }
+        return made;
       });
       if (!quiet_) {
         WriteNow("\n" + out_.Dim(TurnSummary(Labels(comparison), results)), STDOUT_FILENO);
@@ -318,7 +327,8 @@ class CompareCommand : public Command {
       WriteNow("\n", STDOUT_FILENO);
       return results;
     };
-    CompareRepl(comparison, std::move(beginning), out_, *guard_, turn).Run();
+    CompareRepl(comparison, std::move(beginning), out_, *guard_, {.message = say, .turn = turn})
+        .Run();
     return ExitCode::kSuccess;
   }
 
@@ -335,6 +345,8 @@ class CompareCommand : public Command {
     ExitCode code = ExitCode::kSuccess;
     for (const PromptCase& item : cases) {
       ShowProgress(run.outcomes.size(), cases.size());
+      // As in 'tandem run', --tools win over those beside messages.
+      comparison.SetTools(options_.tools_path.empty() ? item.tools : options_.generate.tools);
       std::vector<ColumnResult> results = comparison.Run(item.messages, run.seed, nullptr);
       if (guard_->interrupted()) {
         code = ExitCode::kInterrupted;

@@ -71,11 +71,24 @@ std::size_t CountErrors(const PromptsRun& run, std::size_t column) {
                     [column](const PromptOutcome& o) { return !o.results[column].error.ok(); }));
 }
 
+bool EndedByItself(const Answer& answer) {
+  return answer.finish == Finish::kStop || answer.finish == Finish::kToolCalls;
+}
+
+// What was answered, with a line for each call of a tool.
+std::string AnswerText(const Answer& answer) {
+  std::string text(Trimmed(answer.text));
+  for (const ToolCall& call : answer.tool_calls) {
+    text += Format("{}[{}]", text.empty() ? "" : "\n", ToolCallLine(call));
+  }
+  return text;
+}
+
 std::size_t CountCut(const PromptsRun& run, std::size_t column) {
   return static_cast<std::size_t>(
       std::count_if(run.outcomes.begin(), run.outcomes.end(), [column](const PromptOutcome& o) {
         const ColumnResult& result = o.results[column];
-        return result.error.ok() && result.answer.finish != Finish::kStop;
+        return result.error.ok() && !EndedByItself(result.answer);
       }));
 }
 
@@ -194,8 +207,8 @@ std::string AnswerCell(const ColumnResult& result) {
   if (!Trimmed(answer.reasoning).empty()) {
     out += Format("<details><summary>thinking</summary>{}</details>", Cell(answer.reasoning));
   }
-  out += Cell(answer.text);
-  if (answer.finish != Finish::kStop) {
+  out += Cell(AnswerText(answer));
+  if (!EndedByItself(answer)) {
     out += Format(" *({})*", FinishName(answer.finish));
   }
   return out;
@@ -213,16 +226,16 @@ std::string FiguresCell(const ColumnResult& result) {
 
 // What all answers of the prompt start with, as far as they agree.
 std::string CommonStart(const PromptOutcome& outcome) {
-  std::string_view common = Trimmed(outcome.results.front().answer.text);
+  std::string common = AnswerText(outcome.results.front().answer);
   for (const ColumnResult& result : outcome.results) {
-    const std::string_view other = Trimmed(result.answer.text);
+    const std::string other = AnswerText(result.answer);
     const auto end = std::mismatch(common.begin(), common.end(), other.begin(), other.end()).first;
-    common = common.substr(0, static_cast<std::size_t>(end - common.begin()));
+    common.erase(end, common.end());
   }
   while (!common.empty() && FindInvalidUtf8(common) != std::string_view::npos) {
-    common.remove_suffix(1);  // half a character
+    common.pop_back();  // half a character
   }
-  return std::string(common);
+  return common;
 }
 
 // Where the answers part, or nothing when they do not.
@@ -261,9 +274,9 @@ std::string OutcomeMarkdown(const PromptsRun& run, std::size_t index) {
 }  // namespace
 
 bool AnswersDiffer(const PromptOutcome& outcome) {
-  const std::string_view first = Trimmed(outcome.results.front().answer.text);
-  return std::any_of(outcome.results.begin(), outcome.results.end(), [first](const auto& result) {
-    return !result.error.ok() || Trimmed(result.answer.text) != first;
+  const std::string first = AnswerText(outcome.results.front().answer);
+  return std::any_of(outcome.results.begin(), outcome.results.end(), [&first](const auto& result) {
+    return !result.error.ok() || AnswerText(result.answer) != first;
   });
 }
 

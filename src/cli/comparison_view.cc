@@ -137,7 +137,9 @@ void ComparisonView::Finish(const std::vector<ColumnResult>& results,
     }
     column.reasoning = options_.show_reasoning ? result.answer.reasoning : "";
     column.note = result.error.ok() ? FinishNote(result.answer, limits[i].options)
-                                    : "Error: " + result.error.message();
+                  : result.error.code() == StatusCode::kCancelled
+                      ? result.error.message()
+                      : "Error: " + result.error.message();
   }
   const Terminal terminal = options_.terminal();
   if (region_ != nullptr && FitSideBySide(terminal, columns_.size())) {

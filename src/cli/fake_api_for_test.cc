@@ -235,7 +235,7 @@ Result<std::string> ParseTools(std::string_view json) {
     return parsed.status();
   }
   const Json& list = parsed->is_object() ? parsed->at("tools") : *parsed;
-  return list.dump();
+  return list.empty() ? std::string() : list.dump();
 }
 
 struct Session::Impl {
@@ -355,15 +355,29 @@ std::vector<ColumnResult> Comparison::Run(const std::vector<Message>& messages, 
   return results;
 }
 
-std::vector<ColumnResult> Comparison::Continue(const Message& message, std::uint64_t seed,
-                                               const CompareCallback& on_event) {
+// All columns that take a turn hear the same.
+std::vector<ColumnResult> Comparison::ContinueEach(
+    const std::vector<std::vector<Message>>& messages, std::uint64_t seed,
+    const CompareCallback& on_event) {
   impl_->conversations.resize(impl_->columns.size());
-  std::vector<ColumnResult> results = Run({message}, seed, on_event);
+  std::vector<Message> said;
+  for (const std::vector<Message>& further : messages) {
+    said = further.empty() ? said : further;
+  }
+  std::vector<ColumnResult> results = Run(said, seed, [&](std::size_t column, const Event& event) {
+    return messages[column].empty() || on_event(column, event);
+  });
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (results[i].error.ok()) {
-      impl_->conversations[i].push_back(message);
-      impl_->conversations[i].push_back(
-          {.role = "assistant", .content = results[i].answer.text, .reasoning = ""});
+    if (messages[i].empty()) {
+      results[i].answer = {};
+    } else if (results[i].error.ok()) {
+      impl_->conversations[i].insert(impl_->conversations[i].end(), messages[i].begin(),
+                                     messages[i].end());
+      impl_->conversations[i].push_back({.role = "assistant",
+                                         .content = results[i].answer.text,
+                                         .reasoning = "",
+                                         .parts = {},
+                                         .tool_calls = results[i].answer.tool_calls});
     }
   }
   return results;
@@ -376,6 +390,12 @@ const std::vector<Message>& Comparison::messages(std::size_t column) const {
 void Comparison::SetFormat(const std::string& format) {
   for (CompareColumn& column : impl_->columns) {
     column.options.format = format;
+  }
+}
+
+void Comparison::SetTools(const std::string& tools) {
+  for (CompareColumn& column : impl_->columns) {
+    column.options.tools = tools;
   }
 }
 

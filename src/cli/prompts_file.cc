@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "cli/input_text.h"
+#include "cli/model_options.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -14,9 +15,9 @@ Result<PromptCase> ParseLine(std::string_view line, const std::string& where) {
   TANDEM_RETURN_IF_ERROR(CheckUtf8(line, where));
   TANDEM_ASSIGN_OR_RETURN(const Json value, ParseJson(line, where));
   const Json* prompt = &value;
+  std::string tools;
   if (value.is_object() && value.contains("tools")) {
-    return Status(StatusCode::kUnsupported,
-                  Format("{}: \"tools\" are the same for all prompts; --tools gives them", where));
+    TANDEM_ASSIGN_OR_RETURN(tools, ToolsIn(line, where));
   }
   if (value.is_object() && value.contains("messages")) {
     Result<std::vector<Message>> messages = ParseMessages(line);
@@ -30,7 +31,8 @@ Result<PromptCase> ParseLine(std::string_view line, const std::string& where) {
     for (const ContentPart& part : messages->back().parts) {
       text += (text.empty() ? "" : " ") + part.value;
     }
-    return PromptCase{.messages = std::move(*messages), .text = std::move(text)};
+    return PromptCase{
+        .messages = std::move(*messages), .text = std::move(text), .tools = std::move(tools)};
   }
   if (value.is_object() && value.contains("prompt")) {
     prompt = &value["prompt"];
@@ -42,7 +44,9 @@ Result<PromptCase> ParseLine(std::string_view line, const std::string& where) {
                          where));
   }
   const std::string text = prompt->get<std::string>();
-  return PromptCase{.messages = {{.role = "user", .content = text, .reasoning = ""}}, .text = text};
+  return PromptCase{.messages = {{.role = "user", .content = text, .reasoning = ""}},
+                    .text = text,
+                    .tools = std::move(tools)};
 }
 
 }  // namespace

@@ -2,14 +2,13 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 #include "base/format.h"
 #include "cli/answer_printer.h"
 #include "cli/answer_text.h"
+#include "cli/tool_calls.h"
 
 namespace tandem {
 
@@ -66,35 +65,12 @@ Result<Answer> RunSession::Ask(Message message) {
   return answer;
 }
 
-std::vector<ToolCall> RunSession::WaitingCalls() const {
-  const std::vector<Message>& messages = session_->messages();
-  std::size_t results = 0;
-  auto last = messages.rbegin();
-  for (; last != messages.rend() && last->role == "tool"; ++last) {
-    ++results;
-  }
-  std::vector<ToolCall> calls;
-  if (last != messages.rend() && last->role == "assistant") {
-    std::copy_if(last->tool_calls.begin(), last->tool_calls.end(), std::back_inserter(calls),
-                 [](const ToolCall& call) { return call.complete; });
-  }
-  calls.erase(calls.begin(),
-              calls.begin() + static_cast<std::ptrdiff_t>(std::min(results, calls.size())));
-  return calls;
-}
-
 Result<std::optional<Answer>> RunSession::GiveResult(std::string_view text) {
-  const std::vector<ToolCall> waiting = WaitingCalls();
+  const std::vector<ToolCall> waiting = WaitingCalls(session_->messages());
   if (waiting.empty()) {
     return Status(StatusCode::kInvalidArgument, "no call of a tool waits for a result");
   }
-  session_->Add({.role = "tool",
-                 .content = std::string(text),
-                 .reasoning = "",
-                 .parts = {},
-                 .tool_calls = {},
-                 .tool_call_id = waiting[0].id,
-                 .name = waiting[0].name});
+  session_->Add(ResultOf(waiting[0], text));
   if (waiting.size() > 1) {
     return std::optional<Answer>();
   }
@@ -146,7 +122,7 @@ void RunSession::ShowEnd(const Answer& answer) const {
     WriteNow(Format("Note: {}\n", note), STDERR_FILENO);
   }
   if (settings_.verbose) {
-    WriteNow("\n" + err_.Dim(FiguresText(answer)), STDERR_FILENO);
+    WriteNow(Format("\n{}", err_.Dim(FiguresText(answer))), STDERR_FILENO);
   } else if (err_.interactive && model_->facts().has_thinking_switch) {
     std::string state = Format("[thinking {}]", answer.thinking ? "on" : "off");
     if (settings_.hide_thinking && answer.figures.reasoning_tokens > 0) {

@@ -43,8 +43,6 @@ class RunSession {
   /// answers; nothing is answered before. InvalidArgument when no call waits; a result that could
   /// not be answered is taken back.
   Result<std::optional<Answer>> GiveResult(std::string_view text);
-  /// The calls of the last answer that have no result yet.
-  std::vector<ToolCall> WaitingCalls() const;
   /// Begins anew, with the system text alone.
   void Clear();
   /// Opens the model again as the settings say now, and goes on with the same messages. After an

@@ -117,13 +117,13 @@ std::vector<ColumnOutcome> ConversationRun::Run(const Conversation& conversation
   return outcomes;
 }
 
-std::vector<ColumnOutcome> ConversationRun::Continue(const std::vector<Conversation>& conversations,
-                                                     std::uint64_t seed,
-                                                     const ColumnCallback& on_event) {
+std::vector<ColumnOutcome> ConversationRun::Continue(
+    const std::vector<std::optional<Conversation>>& conversations, std::uint64_t seed,
+    const ColumnCallback& on_event) {
   TANDEM_CHECK(conversations.size() == columns_.size(), "one conversation per column");
   std::vector<const Conversation*> pointers;
-  for (const Conversation& conversation : conversations) {
-    pointers.push_back(&conversation);
+  for (const std::optional<Conversation>& conversation : conversations) {
+    pointers.push_back(conversation.has_value() ? &*conversation : nullptr);
   }
   return RunColumns(pointers, seed, on_event);
 }
@@ -134,12 +134,21 @@ void ConversationRun::SetFormat(const std::string& format) {
   }
 }
 
+void ConversationRun::SetTools(const std::string& tools) {
+  for (ColumnSpec& column : columns_) {
+    column.turn.tools = tools;
+  }
+}
+
 std::vector<ColumnOutcome> ConversationRun::RunColumns(
     const std::vector<const Conversation*>& conversations, std::uint64_t seed,
     const ColumnCallback& on_event) {
   std::vector<ColumnOutcome> outcomes(columns_.size());
   running_.resize(columns_.size());
   const auto start = [&](std::size_t i) {
+    if (conversations[i] == nullptr) {
+      return;
+    }
     outcomes[i].error = StartColumn(i, *conversations[i], seed, on_event, running_[i]);
     if (running_[i].engine != nullptr) {
       outcomes[i].isa = running_[i].engine->ops().isa();

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,12 +49,14 @@ class ConversationRun {
   /// Answers one conversation with each column, from an empty state.
   std::vector<ColumnOutcome> Run(const Conversation& conversation, std::uint64_t seed,
                                  const ColumnCallback& on_event);
-  /// Answers a conversation of its own with each column, as many as columns. What the models have
-  /// read is kept for the next call as far as memory holds all of them together.
-  std::vector<ColumnOutcome> Continue(const std::vector<Conversation>& conversations,
+  /// Answers a conversation of its own with each column, as many as columns; a column without one
+  /// takes no turn, and its outcome is empty. What the models have read is kept for the next call
+  /// as far as memory holds all of them together.
+  std::vector<ColumnOutcome> Continue(const std::vector<std::optional<Conversation>>& conversations,
                                       std::uint64_t seed, const ColumnCallback& on_event);
-  /// TurnOptions::format of all columns, from the next turn on.
+  /// TurnOptions::format and tools of all columns, from the next turn on.
   void SetFormat(const std::string& format);
+  void SetTools(const std::string& tools);
   /// Forgets what Continue kept.
   void Forget() { running_.clear(); }
 

@@ -98,16 +98,16 @@ TEST(OpenedModel, LowersItsDefaultContextToWhatMemoryHoldsAndSaysSo) {
 
 TEST(ConversationRun, GoesOnWithAConversationOfEachColumn) {
   const auto run = ConversationRun::Open({Column(256, 6), Column(128, 3)}).value();
-  std::vector<Conversation> conversations(2);
+  std::vector<std::optional<Conversation>> conversations(2, Conversation());
   const auto turn = [&](const char* question) {
-    for (Conversation& conversation : conversations) {
-      conversation.messages.push_back({{"role", "user"}, {"content", question}});
+    for (std::optional<Conversation>& conversation : conversations) {
+      conversation->messages.push_back({{"role", "user"}, {"content", question}});
     }
     std::vector<ColumnOutcome> outcomes =
         run->Continue(conversations, 1, [](std::size_t, const TurnEvent&) { return true; });
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       EXPECT_TRUE(outcomes[i].error.ok()) << outcomes[i].error.message();
-      conversations[i].messages.push_back(
+      conversations[i]->messages.push_back(
           {{"role", "assistant"}, {"content", outcomes[i].turn.answer}});
     }
     return outcomes;
@@ -118,12 +118,32 @@ TEST(ConversationRun, GoesOnWithAConversationOfEachColumn) {
     EXPECT_GT(outcome.turn.reused_tokens, 0U);
   }
   run->Forget();
-  conversations[0].messages.erase(conversations[0].messages.size() - 2);
-  conversations[0].messages.erase(conversations[0].messages.size() - 1);
+  conversations[0]->messages.erase(conversations[0]->messages.size() - 2);
+  conversations[0]->messages.erase(conversations[0]->messages.size() - 1);
   conversations[1] = conversations[0];
   const std::vector<ColumnOutcome> anew = turn("Bye 123");
   EXPECT_EQ(anew[0].turn.reused_tokens, 0U);
   EXPECT_EQ(anew[0].turn.answer, second[0].turn.answer);  // what was kept changes no answer
+}
+
+TEST(ConversationRun, AColumnWithoutAConversationTakesNoTurn) {
+  const auto run = ConversationRun::Open({Column(256, 6), Column(128, 3)}).value();
+  Conversation conversation;
+  conversation.messages.push_back({{"role", "user"}, {"content", "Hi"}});
+  const auto turn = [&](const std::vector<std::optional<Conversation>>& conversations) {
+    return run->Continue(conversations, 1, [](std::size_t column, const TurnEvent&) {
+      EXPECT_EQ(column, 1U);
+      return true;
+    });
+  };
+  const std::vector<ColumnOutcome> first = turn({std::nullopt, conversation});
+  EXPECT_TRUE(first[0].error.ok());
+  EXPECT_EQ(first[0].turn.finish, FinishReason::kRunning);
+  EXPECT_EQ(first[0].turn.generated_tokens, 0U);
+  EXPECT_GT(first[1].turn.generated_tokens, 0U);
+  conversation.messages.push_back({{"role", "assistant"}, {"content", first[1].turn.answer}});
+  conversation.messages.push_back({{"role", "user"}, {"content", "Bye"}});
+  EXPECT_GT(turn({std::nullopt, conversation})[1].turn.reused_tokens, 0U);
 }
 
 }  // namespace

@@ -152,9 +152,29 @@ class SequenceTree {
  public:
   explicit SequenceTree(GrammarBuilder& builder) : builder_(builder) {}
 
-  // counts: the edges from `from` itself do.
-  void Add(StateId from, std::vector<ByteSequence> sequences, bool counts) {
-    Grow(from, std::move(sequences), counts);
+  // counts: the edges from `state` itself do.
+  void Add(StateId state, const std::vector<ByteSequence>& sequences, bool counts) {
+    // Where the set of sequences that go on can change.
+    std::array<bool, 257> cut = {};
+    for (const ByteSequence& sequence : sequences) {
+      cut[sequence.bytes[0].first] = true;
+      cut[std::size_t{sequence.bytes[0].last} + 1] = true;
+    }
+    std::size_t begin = 256;
+    for (std::size_t byte = 0; byte <= 256; ++byte) {
+      if (!cut[byte]) {
+        continue;
+      }
+      if (begin < byte) {
+        std::vector<ByteSequence> rest = After(sequences, static_cast<std::uint8_t>(begin));
+        if (!rest.empty()) {
+          const StateId target = StateOf(std::move(rest));
+          builder_.AddEdge(state, static_cast<std::uint8_t>(begin),
+                           static_cast<std::uint8_t>(byte - 1), target, counts);
+        }
+      }
+      begin = byte;
+    }
   }
 
  private:
@@ -185,41 +205,28 @@ class SequenceTree {
       return found->second;
     }
     const StateId state = builder_.NewState();
-    known_.emplace(sequences, state);
-    Grow(state, std::move(sequences), false);
+    Add(state, sequences, false);
+    known_.emplace(std::move(sequences), state);
     return state;
-  }
-
-  void Grow(StateId state, std::vector<ByteSequence> sequences, bool counts) {
-    // Where the set of sequences that go on can change.
-    std::array<bool, 257> cut = {};
-    for (const ByteSequence& sequence : sequences) {
-      cut[sequence.bytes[0].first] = true;
-      cut[std::size_t{sequence.bytes[0].last} + 1] = true;
-    }
-    std::size_t begin = 256;
-    for (std::size_t byte = 0; byte <= 256; ++byte) {
-      if (!cut[byte]) {
-        continue;
-      }
-      if (begin < byte) {
-        std::vector<ByteSequence> rest = After(sequences, static_cast<std::uint8_t>(begin));
-        if (!rest.empty()) {
-          const StateId target = StateOf(std::move(rest));
-          builder_.AddEdge(state, static_cast<std::uint8_t>(begin),
-                           static_cast<std::uint8_t>(byte - 1), target, counts);
-        }
-      }
-      begin = byte;
-    }
   }
 
   GrammarBuilder& builder_;
   std::map<std::vector<ByteSequence>, StateId> known_;
 };
 
-StateId AddStates(GrammarBuilder& builder, const CharAutomaton& automaton, Spelling spelling,
-                  StateId after_quote) {
+}  // namespace
+
+StateId AddAutomaton(GrammarBuilder& builder, const CharAutomaton& automaton, Spelling spelling) {
+  StateId end = kDone;
+  if (spelling != Spelling::kPlain) {
+    end = builder.NewState();
+    builder.SetReturns(end);
+  }
+  return AddAutomatonBefore(builder, automaton, spelling, end);
+}
+
+StateId AddAutomatonBefore(GrammarBuilder& builder, const CharAutomaton& automaton,
+                           Spelling spelling, StateId after_quote) {
   std::vector<StateId> states;
   for (std::size_t i = 0; i < automaton.states.size(); ++i) {
     states.push_back(builder.NewState());
@@ -230,7 +237,7 @@ StateId AddStates(GrammarBuilder& builder, const CharAutomaton& automaton, Spell
     for (const CharAutomaton::Edge& edge : automaton.states[i].edges) {
       AppendSequences(edge.chars, spelling, states[edge.target], sequences);
     }
-    tree.Add(states[i], std::move(sequences), false);
+    tree.Add(states[i], sequences, false);
     if (automaton.states[i].accepts) {
       if (spelling == Spelling::kPlain) {
         builder.SetReturns(states[i]);
@@ -240,22 +247,6 @@ StateId AddStates(GrammarBuilder& builder, const CharAutomaton& automaton, Spell
     }
   }
   return states[0];
-}
-
-}  // namespace
-
-StateId AddAutomaton(GrammarBuilder& builder, const CharAutomaton& automaton, Spelling spelling) {
-  StateId end = kDone;
-  if (spelling != Spelling::kPlain) {
-    end = builder.NewState();
-    builder.SetReturns(end);
-  }
-  return AddStates(builder, automaton, spelling, end);
-}
-
-StateId AddAutomatonBefore(GrammarBuilder& builder, const CharAutomaton& automaton,
-                           Spelling spelling, StateId after_quote) {
-  return AddStates(builder, automaton, spelling, after_quote);
 }
 
 StateId AddAnyString(GrammarBuilder& builder, StateId end) {
@@ -281,11 +272,11 @@ StateId AddAnyString(GrammarBuilder& builder, StateId end) {
   AppendProduct({slash, u, d, to_7, hex, hex}, content, sequences);
   AppendProduct({slash, u, d, from_8_to_b, hex, hex}, low, sequences);
   SequenceTree tree(builder);
-  tree.Add(content, std::move(sequences), true);
+  tree.Add(content, sequences, true);
   builder.AddEdge(content, '"', '"', end);
   std::vector<ByteSequence> second;
   AppendProduct({slash, u, d, from_c, hex, hex}, content, second);
-  tree.Add(low, std::move(second), false);
+  tree.Add(low, second, false);
   return content;
 }
 

@@ -24,6 +24,19 @@ void SetBit(std::span<std::uint64_t> words, TokenId id) {
   words[index / 64] |= std::uint64_t{1} << (index % 64);
 }
 
+void SetBits(std::span<std::uint64_t> words, std::span<const TokenId> ids) {
+  for (const TokenId id : ids) {
+    SetBit(words, id);
+  }
+}
+
+template <typename T>
+void AddOnce(std::vector<T>& list, const T& item) {
+  if (std::find(list.begin(), list.end(), item) == list.end()) {
+    list.push_back(item);
+  }
+}
+
 void ClearBit(std::span<std::uint64_t> words, TokenId id) {
   const auto index = static_cast<std::size_t>(id);
   words[index / 64] &= ~(std::uint64_t{1} << (index % 64));
@@ -174,7 +187,6 @@ void Matcher::Close(const Reading& first, std::size_t begin, std::vector<Reading
       continue;
     }
     height_ = std::max(height_, depth + height);
-    const std::span<const Move> moves = grammar_->moves(reading.state);
     const bool reads = reading.state == kDone || !grammar_->edges(reading.state).empty();
     if (reads && std::find(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), reading) ==
                      out.end()) {
@@ -186,7 +198,7 @@ void Matcher::Close(const Reading& first, std::size_t begin, std::vector<Reading
     if (grammar_->returns(reading.state)) {
       ReturnFrom(reading);
     }
-    for (const Move& move : moves) {
+    for (const Move& move : grammar_->moves(reading.state)) {
       Follow(reading, move);
     }
   }
@@ -209,9 +221,7 @@ void Matcher::Follow(const Reading& reading, const Move& move) {
     }
     next.count = move.count;
   }
-  if (std::find(open_.begin(), open_.end(), next) == open_.end()) {
-    open_.push_back(next);
-  }
+  AddOnce(open_, next);
 }
 
 void Matcher::ReturnFrom(const Reading& reading) {
@@ -237,9 +247,7 @@ void Matcher::ReturnFrom(const Reading& reading) {
     next.count = frame.count;
     next.frame = frame.parent;
   }
-  if (std::find(open_.begin(), open_.end(), next) == open_.end()) {
-    open_.push_back(next);
-  }
+  AddOnce(open_, next);
 }
 
 /// Calls on_node(node, least room used) for each node below `root` whose bytes can be read.
@@ -335,11 +343,8 @@ void Matcher::AddTokensOf(const Reading& reading, std::span<std::uint64_t> allow
   const Known& known = KnownOf(reading.state);
   // Near the deepest level what was found without knowing the callers does not hold.
   if (frames_[reading.frame].depth + known.height > kMaxDepth) {
-    Walk(0, {&reading, 1}, [&](std::uint32_t node, std::uint32_t) {
-      for (const TokenId id : trie_->tokens(node)) {
-        SetBit(allowed, id);
-      }
-    });
+    Walk(0, {&reading, 1},
+         [&](std::uint32_t node, std::uint32_t) { SetBits(allowed, trie_->tokens(node)); });
     return;
   }
   AddKnown(known, reading.count, allowed);
@@ -354,9 +359,7 @@ void Matcher::AddKnown(const Known& known, const Count& count, std::span<std::ui
     ++first;
   }
   if (known.words.empty()) {
-    for (std::size_t i = first; i < known.ids.size(); ++i) {
-      SetBit(allowed, known.ids[i]);
-    }
+    SetBits(allowed, std::span(known.ids).subspan(first));
     return;
   }
   std::copy(known.words.begin(), known.words.end(), words_.begin());
@@ -384,14 +387,9 @@ void Matcher::AddReturns(const Known& known, const Reading& reading,
         (found.counts && found.used < reading.count.need)) {
       continue;
     }
-    for (const TokenId id : trie_->tokens(found.node)) {
-      SetBit(allowed, id);
-    }
-    Walk(found.node, after_, [&](std::uint32_t node, std::uint32_t) {
-      for (const TokenId id : trie_->tokens(node)) {
-        SetBit(allowed, id);
-      }
-    });
+    SetBits(allowed, trie_->tokens(found.node));
+    Walk(found.node, after_,
+         [&](std::uint32_t node, std::uint32_t) { SetBits(allowed, trie_->tokens(node)); });
   }
   frames_.resize(frames);
 }

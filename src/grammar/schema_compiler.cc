@@ -138,6 +138,47 @@ Result<Bound> ReadBound(const Json& schema, const std::string& pointer, const ch
   return bound;
 }
 
+// The integers between bounds, both included.
+Result<std::pair<std::int64_t, std::int64_t>> IntegersBetween(const Bound& low, const Bound& high,
+                                                              const std::string& pointer) {
+  // 2^53: beyond it a bound that was read as a double may be another number than the file's.
+  constexpr double kExact = 9007199254740992.0;
+  for (const Bound* bound : {&low, &high}) {
+    if (bound->value.has_value() && std::abs(*bound->value) > kExact) {
+      return Refuse(StatusCode::kUnsupported, pointer,
+                    "bounds of an integer beyond 2^53 are not supported");
+    }
+  }
+  std::int64_t from = -kMaxInteger;
+  std::int64_t to = kMaxInteger;
+  if (low.value.has_value()) {
+    from = static_cast<std::int64_t>(std::ceil(*low.value));
+    from += low.excluded && static_cast<double>(from) == *low.value ? 1 : 0;
+  }
+  if (high.value.has_value()) {
+    to = static_cast<std::int64_t>(std::floor(*high.value));
+    to -= high.excluded && static_cast<double>(to) == *high.value ? 1 : 0;
+  }
+  return std::pair(from, to);
+}
+
+Result<NumberBounds> WholeBounds(const Bound& low, const Bound& high, const std::string& pointer) {
+  NumberBounds bounds{.low_excluded = low.excluded, .high_excluded = high.excluded};
+  for (const auto& [bound, place] : {std::pair(&low, &bounds.low), {&high, &bounds.high}}) {
+    if (!bound->value.has_value()) {
+      continue;
+    }
+    if (*bound->value != std::floor(*bound->value) ||
+        std::abs(*bound->value) > static_cast<double>(kMaxBound)) {
+      return Refuse(StatusCode::kUnsupported, pointer,
+                    Format("a bound of {} of a number is not supported; whole ones up to {} are",
+                           *bound->value, kMaxBound));
+    }
+    *place = static_cast<std::int64_t>(*bound->value);
+  }
+  return bounds;
+}
+
 }  // namespace
 
 Result<Rule> SchemaCompiler::CompileAt(const Json& schema, const std::string& pointer) {
@@ -183,16 +224,8 @@ Result<Rule> SchemaCompiler::CompileNew(const Json& schema, const std::string& p
                     Format("'{}' is not supported", Printable(name)));
     }
   }
-  if (const Json* reference = Member(schema, "$ref"); reference != nullptr) {
-    TANDEM_RETURN_IF_ERROR(RequireAlone(schema, pointer, "$ref"));
-    if (!reference->is_string()) {
-      return Refuse(StatusCode::kInvalidArgument, pointer, "'$ref' must be a string");
-    }
-    const Result<SchemaPlace> place = view_.Resolve(reference->get<std::string>());
-    if (!place.ok()) {
-      return Refuse(place.status().code(), pointer, place.status().message());
-    }
-    return CompileAt(*place->json, place->pointer);
+  if (schema.contains("$ref")) {
+    return CompileReference(schema, pointer);
   }
   if (const Json* all = Member(schema, "allOf"); all != nullptr) {
     TANDEM_RETURN_IF_ERROR(RequireAlone(schema, pointer, "allOf"));
@@ -228,6 +261,19 @@ Result<Rule> SchemaCompiler::CompileNew(const Json& schema, const std::string& p
     }
   }
   return rules_.Either(alternatives);
+}
+
+Result<Rule> SchemaCompiler::CompileReference(const Json& schema, const std::string& pointer) {
+  TANDEM_RETURN_IF_ERROR(RequireAlone(schema, pointer, "$ref"));
+  const Json& reference = schema.at("$ref");
+  if (!reference.is_string()) {
+    return Refuse(StatusCode::kInvalidArgument, pointer, "'$ref' must be a string");
+  }
+  const Result<SchemaPlace> place = view_.Resolve(reference.get<std::string>());
+  if (!place.ok()) {
+    return Refuse(place.status().code(), pointer, place.status().message());
+  }
+  return CompileAt(*place->json, place->pointer);
 }
 
 Result<std::uint32_t> SchemaCompiler::ReadKinds(const Json& schema,
@@ -414,56 +460,22 @@ Result<Rule> SchemaCompiler::CompileString(const Json& schema, const std::string
 
 Result<Rule> SchemaCompiler::CompileNumber(const Json& schema, const std::string& pointer,
                                            bool whole) {
-  TANDEM_ASSIGN_OR_RETURN(Bound low,
+  TANDEM_ASSIGN_OR_RETURN(const Bound low,
                           ReadBound(schema, pointer, "minimum", "exclusiveMinimum", true));
-  TANDEM_ASSIGN_OR_RETURN(Bound high,
+  TANDEM_ASSIGN_OR_RETURN(const Bound high,
                           ReadBound(schema, pointer, "maximum", "exclusiveMaximum", false));
-  const auto nothing = [&] {
-    return Refuse(StatusCode::kInvalidArgument, pointer, "no number lies between its bounds");
-  };
+  std::string pattern;
   if (whole) {
-    // 2^53: beyond it a bound that was read as a double may be another number than the file's.
-    constexpr double kExact = 9007199254740992.0;
-    std::int64_t from = -kMaxInteger;
-    std::int64_t to = kMaxInteger;
-    for (const Bound* bound : {&low, &high}) {
-      if (bound->value.has_value() && std::abs(*bound->value) > kExact) {
-        return Refuse(StatusCode::kUnsupported, pointer,
-                      "bounds of an integer beyond 2^53 are not supported");
-      }
-    }
-    if (low.value.has_value()) {
-      from = static_cast<std::int64_t>(std::ceil(*low.value));
-      from += low.excluded && static_cast<double>(from) == *low.value ? 1 : 0;
-    }
-    if (high.value.has_value()) {
-      to = static_cast<std::int64_t>(std::floor(*high.value));
-      to -= high.excluded && static_cast<double>(to) == *high.value ? 1 : 0;
-    }
-    if (from > to) {
-      return nothing();
-    }
-    return CompileDigits(IntegerPattern(from, to));
-  }
-  if (!low.value.has_value() && !high.value.has_value()) {
+    TANDEM_ASSIGN_OR_RETURN(const auto range, IntegersBetween(low, high, pointer));
+    pattern = range.first > range.second ? "" : IntegerPattern(range.first, range.second);
+  } else if (!low.value.has_value() && !high.value.has_value()) {
     return rules_.AnyNumber();
+  } else {
+    TANDEM_ASSIGN_OR_RETURN(const NumberBounds bounds, WholeBounds(low, high, pointer));
+    pattern = BoundedNumberPattern(bounds);
   }
-  NumberBounds bounds{.low_excluded = low.excluded, .high_excluded = high.excluded};
-  for (const auto& [bound, place] : {std::pair(&low, &bounds.low), {&high, &bounds.high}}) {
-    if (!bound->value.has_value()) {
-      continue;
-    }
-    if (*bound->value != std::floor(*bound->value) ||
-        std::abs(*bound->value) > static_cast<double>(kMaxBound)) {
-      return Refuse(StatusCode::kUnsupported, pointer,
-                    Format("a bound of {} of a number is not supported; whole ones up to {} are",
-                           *bound->value, kMaxBound));
-    }
-    *place = static_cast<std::int64_t>(*bound->value);
-  }
-  const std::string pattern = BoundedNumberPattern(bounds);
   if (pattern.empty()) {
-    return nothing();
+    return Refuse(StatusCode::kInvalidArgument, pointer, "no number lies between its bounds");
   }
   return CompileDigits(pattern);
 }

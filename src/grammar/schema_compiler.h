@@ -27,6 +27,7 @@ class SchemaCompiler {
  private:
   Result<Rule> CompileAt(const Json& schema, const std::string& pointer);
   Result<Rule> CompileNew(const Json& schema, const std::string& pointer);
+  Result<Rule> CompileReference(const Json& schema, const std::string& pointer);
   Result<Rule> CompileKind(std::uint32_t kind, const Json& schema, const std::string& pointer);
   Result<Rule> CompileObject(const Json& schema, const std::string& pointer);
   Result<Rule> CompileArray(const Json& schema, const std::string& pointer);

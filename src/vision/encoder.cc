@@ -93,6 +93,9 @@ Result<std::shared_ptr<VisionEncoder>> VisionEncoder::Create(const gguf::File& f
   }
   encoder->identity_ = HashValue(limits.fps, identity);
   encoder->owned_ = std::move(owned);
+  if (encoder->owned_ != nullptr) {
+    encoder->file_watch_ = gguf::FileWatch(*encoder->owned_);
+  }
   encoder->fetch_ = options.fetch;
   return encoder;
 }
@@ -220,7 +223,9 @@ Result<std::shared_ptr<const EncodedMedia>> VisionEncoder::EncodeNew(const Media
     TANDEM_ASSIGN_OR_RETURN(ops_, MakeCpuOps(device_));
   }
   ++encoded_count_;
+  TANDEM_RETURN_IF_ERROR(file_watch_.Check());
   TANDEM_RETURN_IF_ERROR(tower_->Encode(*ops_, prepared, rows, watch.cancel, on_progress));
+  TANDEM_RETURN_IF_ERROR(file_watch_.Check());  // what was computed may come of two towers
   media->seconds = std::chrono::duration<double>(Clock::now() - start).count();
   Remember(media);
   return std::shared_ptr<const EncodedMedia>(std::move(media));

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "gguf/file_watch.h"
 #include "gguf/model_file.h"
 #include "kernels/ops.h"
 #include "vision/geometry.h"
@@ -80,7 +81,7 @@ class VisionEncoder {
 
   /// Reads, resizes and encodes, or remembers. Errors of reading, fetching and decoding, each
   /// naming the file; InvalidArgument for an address when there is no fetcher; Cancelled when the
-  /// watch says so.
+  /// watch says so; Io when somebody has written to the vision file since it was opened.
   Result<std::shared_ptr<const EncodedMedia>> Encode(const MediaSource& source,
                                                      const LookWatch& watch);
 
@@ -111,6 +112,7 @@ class VisionEncoder {
   void Remember(const std::shared_ptr<const EncodedMedia>& media);
 
   std::unique_ptr<gguf::ModelFile> owned_;
+  gguf::FileWatch file_watch_;  // of it
   std::unique_ptr<VisionTower> tower_;
   VisionLimits limits_;
   std::uint64_t identity_ = 0;  // of tower and limits

@@ -61,6 +61,25 @@ TEST(VisionEncoder, TellsHowFarItIs) {
   EXPECT_EQ(steps, (std::vector<std::pair<std::size_t, std::size_t>>{{0, 2}, {1, 2}}));
 }
 
+TEST(VisionEncoder, AVisionFileThatIsCutIsAnError) {
+  const fs::path copy = fs::temp_directory_path() / ("tandem-eyes-" + std::to_string(::getpid()));
+  fs::copy_file(kFolder / "mmproj.gguf", copy, fs::copy_options::overwrite_existing);
+  const auto size = fs::file_size(copy);
+  auto file = gguf::ModelFile::Open(copy).value();
+  const gguf::File& view = *file;
+  const auto encoder = VisionEncoder::Create(view, std::move(file), kFolder, {}).value();
+  const auto seen = encoder->Encode(File("rgb.png"), {}).value();
+  const LookWatch cut = {.on_progress = [&](const MediaSource&, std::size_t, std::size_t) {
+    fs::resize_file(copy, size - 1);  // of a page that stays
+  }};
+  EXPECT_EQ(encoder->Encode(File("grey.png"), cut).status().code(), StatusCode::kIo);
+  const Status status = encoder->Encode(File("grey.png"), {}).status();
+  EXPECT_EQ(status.code(), StatusCode::kIo);
+  EXPECT_NE(status.message().find("while it was in use"), std::string::npos) << status.message();
+  EXPECT_EQ(encoder->Encode(File("rgb.png"), {}).value(), seen);  // remembered
+  fs::remove(copy);
+}
+
 TEST(VisionEncoder, FetchesAnAddressOnce) {
   int fetched = 0;
   const auto encoder = Open({.fetch = [&](const std::string& url, bool video,

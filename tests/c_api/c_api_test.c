@@ -462,7 +462,70 @@ static void test_reopening(int rounds) {
   EXPECT(open_files() == files);
 }
 
-int main(void) {
+/* A file that somebody cuts under the program is an error of every function that would read it. */
+static void test_cut_file(const char* source) {
+  char path[64];
+  char text[64];
+  int32_t id = 0;
+  size_t needed = 0;
+  size_t bytes = 0;
+  char block[4096];
+  tandem_generate_options options = greedy(2);
+  tandem_open_options open;
+  const tandem_column column = {sizeof column, path, "", &open, NULL};
+  const tandem_column* columns[2] = {&column, &column};
+  tandem_comparison* comparison = NULL;
+  tandem_session* session = NULL;
+  tandem_session* fresh = NULL;
+  tandem_model* model;
+  FILE* from = fopen(source, "rb");
+  FILE* to;
+  snprintf(path, sizeof path, "/tmp/tandem-c-%ld.gguf", (long)getpid());
+  to = fopen(path, "wb");
+  EXPECT(from != NULL && to != NULL);
+  if (from == NULL || to == NULL) {
+    return;
+  }
+  while ((bytes = fread(block, 1, sizeof block, from)) > 0) {
+    EXPECT(fwrite(block, 1, bytes, to) == bytes);
+  }
+  fclose(from);
+  EXPECT(fclose(to) == 0);
+  model = open_model(path);
+  EXPECT(tandem_session_new(model, &session) == TANDEM_OK);
+  EXPECT(tandem_session_new(model, &fresh) == TANDEM_OK);
+  EXPECT(tandem_session_add(session, kHello) == TANDEM_OK);
+  EXPECT(tandem_session_generate(session, &options, NULL, NULL) == TANDEM_OK);
+  tandem_open_options_init(&open, sizeof open);
+  open.context_tokens = 128;
+  EXPECT(tandem_comparison_open(columns, 2, &comparison) == TANDEM_OK);
+
+  EXPECT(truncate(path, 4096) == 0);
+  EXPECT_ERROR(tandem_session_read_ahead(session, NULL), TANDEM_IO, "while it was in use");
+  EXPECT(tandem_session_add(session, kHello) == TANDEM_OK);
+  EXPECT_ERROR(tandem_session_generate(session, &options, NULL, NULL), TANDEM_IO, path);
+  EXPECT(tandem_session_add(fresh, kHello) == TANDEM_OK);
+  EXPECT_ERROR(tandem_session_generate(fresh, &options, NULL, NULL), TANDEM_IO, path);
+  EXPECT_ERROR(tandem_model_tokenize(model, "a", 1, 0, &id, 1, &needed), TANDEM_IO, path);
+  EXPECT_ERROR(tandem_model_detokenize(model, &id, 1, text, sizeof text, &needed), TANDEM_IO, path);
+  EXPECT_ERROR(tandem_model_render(model, kHello, 0, text, sizeof text, &needed), TANDEM_IO, path);
+  EXPECT(tandem_comparison_run(comparison, kHello, 1, NULL, NULL) == TANDEM_OK);
+  {
+    char* result = malloc(1 << 16);
+    EXPECT(tandem_comparison_result(comparison, 0, result, 1 << 16, NULL) == TANDEM_OK);
+    EXPECT(strstr(result, "while it was in use") != NULL);
+    free(result);
+  }
+  /* What is kept outside the file is still there. */
+  EXPECT(tandem_session_text(session, text, sizeof text, &needed) == TANDEM_OK);
+  tandem_comparison_free(comparison);
+  tandem_session_free(fresh);
+  tandem_session_free(session);
+  tandem_model_free(model);
+  EXPECT(remove(path) == 0);
+}
+
+int main(int count, char** arguments) {
   tandem_model* qwen;
   test_constants();
   test_buffers();
@@ -479,6 +542,9 @@ int main(void) {
     tandem_model_free(qwen);
   }
   test_comparison();
+  if (count > 1) {
+    test_cut_file(arguments[1]);
+  }
   test_reopening(100);
   printf("%s\n", failures == 0 ? "the C API holds" : "the C API does not hold");
   return failures == 0 ? 0 : 1;

@@ -174,10 +174,27 @@ class Tools(unittest.TestCase):
         self.assertEqual(out.count('\n[calls get_weather {"city": "Oslo"}]\n'), 2)
         columns = json.loads(run("compare", QWEN, PHI, "--json", "--tools", self.tools, "use", "a", "tool")[1])["columns"]
         self.assertEqual([c["tool_calls"] for c in columns], [[self.CALL], [self.CALL]])
-        prompts = self.write("p.jsonl", {"messages": [{"role": "user", "content": "x"}], "tools": []})
+
+    def test_a_prompts_file_has_tools_beside_its_prompts(self):
+        tools = [{"name": "get_weather"}]
+        prompts = self.write("p.jsonl", "")
+        lines = [{"messages": [{"role": "user", "content": "use a tool"}], "tools": tools},
+                 {"prompt": "use a tool", "tools": {"tools": tools}}, "use a tool", {"prompt": "a tool", "tools": []}]
+        Path(prompts).write_text("\n".join(json.dumps(line) for line in lines))
+        report = self.write("report.md", "")
+        code, out, _ = run("compare", QWEN, PHI, "--json", "--prompts", prompts, "--report", report)
+        self.assertEqual(code, 0)
+        calls = [[c["tool_calls"] for c in prompt["columns"]] for prompt in json.loads(out)["prompts"]]
+        self.assertEqual(calls, [[[self.CALL]] * 2] * 2 + [[[], []]] * 2)
+        self.assertEqual([m["cut_answers"] for m in json.loads(out)["medians"]], [0, 0])
+        text = Path(report).read_text()
+        self.assertEqual(text.count('<br>\\[calls get\\_weather {"city": "Oslo"}\\]'), 4)
+        code, out, _ = run("compare", QWEN, PHI, "--json", "--prompts", prompts, "--tools", self.tools)
+        self.assertTrue(all(c["tool_calls"] for prompt in json.loads(out)["prompts"] for c in prompt["columns"]))
+        Path(prompts).write_text('{"prompt": "a", "tools": [}')
         code, _, err = run("compare", QWEN, PHI, "--prompts", prompts)
         self.assertEqual(code, 1)
-        self.assertIn("--tools gives them", err)
+        self.assertIn(f"{prompts}:1: not valid JSON", err)
 
 
 class Compare(unittest.TestCase):

@@ -12,6 +12,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from gguf_file import STRING, Gguf
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "demo"
 TANDEM = sys.argv.pop(1)
 QWEN, PHI = "qwen3.5:demo", "phi4-mini:demo"
 SCHEMA = {
@@ -87,6 +90,25 @@ class Formats(unittest.TestCase):
             answer = self.answer(QWEN, "What is 3 + 4?", "--format", str(self.schema), "--think-budget", budget)
             self.check(answer)
             self.assertEqual(answer["thinking_cut"], budget != "0")
+
+    def test_a_model_that_opens_thinking_itself_has_the_value_behind_it(self):
+        model = Gguf.read(ASSETS / "phi4-mini-demo.gguf")
+        model.set("general.name", STRING, "Phi 4 Mini Reasoning")
+        model.write(self.folder / "reasoning.gguf")
+        path = str(self.folder / "reasoning.gguf")
+        # This one would not open it, if it had not this liking.
+        ids = json.loads(run("tokenize", path, "<").stdout)
+        likes = ["--logit-bias", f"{ids[0]}=100", "--think-budget", "4", "--format", str(self.schema)]
+        answer = self.answer(path, "Hello", *likes)
+        self.check(answer)
+        self.assertTrue(answer["thinking"] and answer["thinking_cut"])
+        self.assertIn("limited time", answer["reasoning"])
+        answer = self.answer(path, "Hello", "--think=false", *likes)
+        self.check(answer)
+        self.assertEqual((answer["thinking"], answer["reasoning"]), (False, ""))
+        answer = self.answer(PHI, "Hello", *likes)
+        self.check(answer)
+        self.assertEqual((answer["thinking"], answer["reasoning"]), (False, ""))
 
     def test_with_a_format_no_tool_is_called(self):
         tools = self.folder / "tools.json"

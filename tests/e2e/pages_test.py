@@ -154,7 +154,8 @@ class Completion(Made):
         while wanted not in screen[screen.find("SETUP"):] and time.monotonic() < deadline:
             if select.select([fd], [], [], 1)[0]:
                 screen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(fd, 65536).decode(errors="replace"))
-            if "SETUP" in screen and not typed:
+            # Not before the prompt: a shell drops what was typed while it takes over the terminal.
+            if not typed and "SETUP" in screen and "READY>" in screen[screen.find("SETUP"):]:
                 typed = True
                 os.write(fd, keys.encode())
         os.close(fd)

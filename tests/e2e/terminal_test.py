@@ -439,6 +439,31 @@ class Compare(unittest.TestCase):
         session.type("\x04")
         self.assertEqual(session.finish(), 0)
 
+    def test_a_conversation_with_tools(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as tools:
+            tools.write('[{"name": "get_weather"}]')
+            tools.flush()
+            session = Session("compare", QWEN, PHI, rows=60)
+            session.wait_for(">>>")
+            for typed, shown in (("/tool all 3 C", "no call of a tool waits for a result"),
+                                 (f"/set tools {tools.name}", "The tools are get_weather."),
+                                 ("/tool c 3 C", "'c' is no column; it takes one of a, b, all"),
+                                 ("use a tool", "b  phi4-mini:demo: "),
+                                 # Each has called; the first result is for one of them alone.
+                                 ("/tool b 7 C", "phi4-mini:demo answers: 7 C"),
+                                 ("/tool b 8 C", "no call of a tool waits for a result"),
+                                 ("/tool all 9 C", "qwen3.5:demo answers: 9 C"),
+                                 ("/set tools", "There are no tools."),
+                                 ("/show", "tool: 9 C")):
+                session.type(typed + "\n")
+                session.wait_for(shown, count=2 if "8 C" in typed else 1)
+            text = session.screen.text()
+            self.assertEqual(text.count("takes no turn"), 2)
+            self.assertNotIn("phi4-mini:demo answers: 9 C", text)
+            self.assertIn('assistant: phi4-mini:demo answers: use a tool [calls get_weather {"city": "Oslo"}]', text)
+            session.type("\x04")
+            self.assertEqual(session.finish(), 0)
+
     def test_a_conversation_with_votes(self):
         session = Session("compare", QWEN, PHI)
         session.wait_for(">>>")

@@ -2,13 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "base/format.h"
 #include "cli/answer_format_option.h"
 #include "cli/command.h"
+#include "cli/model_options.h"
 #include "cli/numbers.h"
+#include "cli/tool_calls.h"
 
 namespace tandem {
 namespace {
@@ -17,13 +20,27 @@ char LetterOf(std::size_t column) {
   return static_cast<char>('a' + column);
 }
 
-std::vector<std::string> VoteWords(std::size_t columns) {
+// The letters of the columns, and a last word.
+std::vector<std::string> WordsFor(std::size_t columns, const char* last) {
   std::vector<std::string> words;
   for (std::size_t i = 0; i < columns; ++i) {
     words.emplace_back(1, LetterOf(i));
   }
-  words.emplace_back("tie");
+  words.emplace_back(last);
   return words;
+}
+
+// Says what there is when it names none of them.
+bool NamesOne(const std::vector<std::string>& words, std::string_view word, const char* what) {
+  if (std::find(words.begin(), words.end(), word) != words.end()) {
+    return true;
+  }
+  std::string known;
+  for (const std::string& other : words) {
+    known += (known.empty() ? "" : ", ") + other;
+  }
+  PrintError(Format("'{}' is no {}; it takes one of {}", Printable(word), what, known));
+  return false;
 }
 
 }  // namespace
@@ -48,14 +65,20 @@ std::string TurnSummary(const std::vector<std::string>& labels,
 }
 
 CompareRepl::CompareRepl(Comparison& comparison, std::vector<Message> beginning,
-                         const Terminal& terminal, InterruptGuard& interrupt, Turn turn)
+                         const Terminal& terminal, InterruptGuard& interrupt, Hooks hooks)
     : comparison_(comparison),
       beginning_(std::move(beginning)),
-      turn_(std::move(turn)),
+      hooks_(std::move(hooks)),
       votes_(comparison.columns().size()),
       repl_(terminal, interrupt, Commands(),
             {.answer = [this](const std::string& message) { Ask(message); }}) {
+  Restart();
+}
+
+void CompareRepl::Restart() {
   comparison_.Restart(beginning_);
+  results_.assign(comparison_.columns().size(), {});
+  open_question_ = false;
 }
 
 std::vector<ReplCommand> CompareRepl::Commands() {
@@ -64,12 +87,18 @@ std::vector<ReplCommand> CompareRepl::Commands() {
        .arguments = "a|b|tie",
        .help = "say whose answer was better; alone: how the votes stand",
        .run = [this](std::string_view rest) { Vote(rest); },
-       .words = VoteWords(comparison_.columns().size())},
+       .words = WordsFor(comparison_.columns().size(), "tie")},
+      {.name = "/tool",
+       .arguments = "a|b|all TEXT",
+       .help = "the result of a call that the model made, or each of them",
+       .run = [this](std::string_view rest) { GiveResult(rest); },
+       .words = WordsFor(comparison_.columns().size(), "all")},
       {.name = "/set",
-       .arguments = "format json|FILE|off",
-       .help = "answers are JSON, or fit the JSON Schema in the file",
+       .arguments = "NAME [VALUE]",
+       .help = "format json, FILE or off: answers are JSON, or fit the JSON Schema in the file; "
+               "tools FILE: what may be called",
        .run = [this](std::string_view rest) { Set(rest); },
-       .words = {"format"}},
+       .words = {"format", "tools"}},
       {.name = "/show",
        .arguments = "",
        .help = "the conversations so far",
@@ -79,8 +108,7 @@ std::vector<ReplCommand> CompareRepl::Commands() {
        .help = "forget the conversations; the votes stay",
        .run =
            [this](std::string_view) {
-             comparison_.Restart(beginning_);
-             open_question_ = false;
+             Restart();
              WriteNow("The conversations are forgotten.\n", STDOUT_FILENO);
            }},
   };
@@ -94,20 +122,95 @@ void CompareRepl::Run() {
 }
 
 void CompareRepl::Ask(const std::string& message) {
-  const std::vector<ColumnResult> results = turn_(message);
+  std::vector<std::vector<Message>> messages = results_;
+  const Message question = hooks_.message(message);
+  for (std::vector<Message>& further : messages) {
+    further.push_back(question);
+  }
+  static_cast<void>(Answer(messages));
+}
+
+std::vector<ColumnResult> CompareRepl::Answer(const std::vector<std::vector<Message>>& messages) {
+  std::vector<ColumnResult> results = hooks_.turn(messages);
   open_question_ = false;
-  for (const ColumnResult& result : results) {
-    open_question_ = open_question_ || result.error.ok();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].error.ok() && !messages[i].empty()) {
+      open_question_ = true;
+      results_[i].clear();
+    }
+  }
+  return results;
+}
+
+void CompareRepl::GiveResult(std::string_view rest) {
+  const std::size_t end = std::min(rest.find_first_of(" \n"), rest.size());
+  const std::string_view whose = rest.substr(0, end);
+  const std::string_view text =
+      rest.substr(std::min(rest.find_first_not_of(" \n", end), rest.size()));
+  if (!NamesOne(WordsFor(results_.size(), "all"), whose, "column")) {
+    return;
+  }
+  std::vector<std::vector<Message>> ready(results_.size());
+  std::string waiting_text;
+  bool given = false;
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    if (whose != "all" && whose.front() != LetterOf(i)) {
+      continue;
+    }
+    std::vector<Message> messages = comparison_.messages(i);
+    messages.insert(messages.end(), results_[i].begin(), results_[i].end());
+    const std::vector<ToolCall> waiting = WaitingCalls(messages);
+    if (waiting.empty()) {
+      continue;
+    }
+    given = true;
+    results_[i].push_back(ResultOf(waiting[0], WithoutFence(text)));
+    if (waiting.size() == 1) {
+      ready[i] = results_[i];
+    } else {
+      waiting_text +=
+          Format("{}: {} more calls wait for results.\n", LetterOf(i), waiting.size() - 1);
+    }
+  }
+  if (!given) {
+    PrintError("no call of a tool waits for a result");
+  }
+  WriteNow(waiting_text, STDOUT_FILENO);
+  if (std::all_of(ready.begin(), ready.end(), [](const auto& list) { return list.empty(); })) {
+    return;
+  }
+  const std::vector<ColumnResult> results = Answer(ready);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!ready[i].empty() && !results[i].error.ok()) {
+      results_[i].pop_back();  // may be given again
+    }
   }
 }
 
 void CompareRepl::Set(std::string_view rest) {
-  constexpr std::string_view kFormat = "format ";
-  if (!rest.starts_with(kFormat)) {
-    PrintError("/set format json, FILE or off is what can be set");
+  const std::size_t end = std::min(rest.find(' '), rest.size());
+  const std::string_view name = rest.substr(0, end);
+  const std::string value(rest.substr(std::min(rest.find_first_not_of(' ', end), rest.size())));
+  if (name == "format" && !value.empty()) {
+    SetFormat(value);
+  } else if (name == "tools") {
+    SetTools(value);
+  } else {
+    PrintError("/set format json, FILE or off and /set tools FILE are what can be set");
+  }
+}
+
+void CompareRepl::SetTools(const std::string& path) {
+  const Result<std::string> tools = path.empty() ? Result<std::string>("") : ReadToolsFile(path);
+  if (!tools.ok()) {
+    PrintError(tools.status().message());
     return;
   }
-  const std::string value(rest.substr(kFormat.size()));
+  comparison_.SetTools(*tools);
+  WriteNow(ToolsText(*tools) + "\n", STDOUT_FILENO);
+}
+
+void CompareRepl::SetFormat(const std::string& value) {
   const Result<std::string> format = ReadAnswerFormat(value == "off" ? "" : value);
   if (!format.ok()) {
     PrintError(format.status().message());
@@ -122,17 +225,7 @@ void CompareRepl::Vote(std::string_view rest) {
     ShowTally();
     return;
   }
-  const std::vector<std::string> words = VoteWords(votes_.size());
-  std::size_t choice = 0;
-  while (choice < words.size() && words[choice] != rest) {
-    ++choice;
-  }
-  if (choice == words.size()) {
-    std::string known;
-    for (const std::string& word : words) {
-      known += (known.empty() ? "" : ", ") + word;
-    }
-    PrintError(Format("'{}' is no vote; it takes one of {}", Printable(rest), known));
+  if (!NamesOne(WordsFor(votes_.size(), "tie"), rest, "vote")) {
     return;
   }
   if (!open_question_) {
@@ -140,7 +233,7 @@ void CompareRepl::Vote(std::string_view rest) {
     return;
   }
   open_question_ = false;
-  (choice == votes_.size() ? ties_ : votes_[choice]) += 1;
+  (rest == "tie" ? ties_ : votes_[static_cast<std::size_t>(rest.front() - 'a')]) += 1;
   ShowTally();
 }
 
@@ -157,7 +250,8 @@ void CompareRepl::ShowMessages() const {
   for (std::size_t i = 0; i < votes_.size(); ++i) {
     WriteNow(Format("{}  {}\n", LetterOf(i), comparison_.columns()[i].label), STDOUT_FILENO);
     for (const Message& message : comparison_.messages(i)) {
-      WriteNow(Format("  {}: {}\n", message.role, message.content), STDOUT_FILENO);
+      WriteNow(Format("  {}: {}{}\n", message.role, message.content, CallsText(message)),
+               STDOUT_FILENO);
     }
   }
 }

@@ -17,12 +17,18 @@ namespace tandem {
 /// the better answer. Single-threaded.
 class CompareRepl {
  public:
-  /// turn: shows the answers of all columns to a message and returns them.
-  using Turn = std::function<std::vector<ColumnResult>(const std::string& message)>;
+  struct Hooks {
+    /// What is said by a line of the person.
+    std::function<Message(const std::string& text)> message;
+    /// Shows the answers of the columns to further messages of each and returns them; a column
+    /// without any takes no turn.
+    std::function<std::vector<ColumnResult>(const std::vector<std::vector<Message>>& messages)>
+        turn;
+  };
 
   /// beginning: the messages that every conversation starts with.
   CompareRepl(Comparison& comparison, std::vector<Message> beginning, const Terminal& terminal,
-              InterruptGuard& interrupt, Turn turn);
+              InterruptGuard& interrupt, Hooks hooks);
 
   /// Until the person leaves; then says how the votes stand, if there were any.
   void Run();
@@ -30,15 +36,21 @@ class CompareRepl {
  private:
   std::vector<ReplCommand> Commands();
   void Ask(const std::string& message);
+  std::vector<ColumnResult> Answer(const std::vector<std::vector<Message>>& messages);
   void Set(std::string_view rest);
+  void SetFormat(const std::string& value);
+  void SetTools(const std::string& path);
+  void GiveResult(std::string_view rest);
+  void Restart();
   void Vote(std::string_view rest);
   void ShowTally() const;
   void ShowMessages() const;
 
   Comparison& comparison_;
   std::vector<Message> beginning_;
-  Turn turn_;
-  std::vector<std::size_t> votes_;  // per column
+  Hooks hooks_;
+  std::vector<std::vector<Message>> results_;  // of calls, per column, not said yet
+  std::vector<std::size_t> votes_;             // per column
   std::size_t ties_ = 0;
   bool open_question_ = false;  // the last turn has no vote yet
   Repl repl_;

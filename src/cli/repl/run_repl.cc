@@ -15,7 +15,7 @@
 #include "cli/numbers.h"
 #include "cli/prompt_media.h"
 #include "cli/repl/saved_chat.h"
-#include "io/json.h"
+#include "cli/tool_calls.h"
 
 namespace tandem {
 namespace {
@@ -35,15 +35,6 @@ std::pair<std::string_view, std::string_view> SplitWord(std::string_view text) {
   return {text.substr(0, end), text.substr(next)};
 }
 
-// Without a pair of """ around it.
-std::string_view WithoutFence(std::string_view text) {
-  constexpr std::string_view kFence = "\"\"\"";
-  if (text.size() >= 2 * kFence.size() && text.starts_with(kFence) && text.ends_with(kFence)) {
-    text = text.substr(kFence.size(), text.size() - 2 * kFence.size());
-  }
-  return text;
-}
-
 std::string MessageText(const Message& message) {
   if (message.parts.empty()) {
     return message.content;
@@ -53,25 +44,6 @@ std::string MessageText(const Message& message) {
     text += (text.empty() ? "" : " ") + part.value;
   }
   return text;
-}
-
-std::string CallsText(const Message& message) {
-  std::string text;
-  for (const ToolCall& call : message.tool_calls) {
-    text +=
-        Format("{}[{}]", message.content.empty() && text.empty() ? "" : " ", ToolCallLine(call));
-  }
-  return text;
-}
-
-std::string ToolNames(const std::string& tools) {
-  std::string names;
-  const Result<Json> list = ParseJson(tools.empty() ? "[]" : tools, "tools");
-  for (const Json& tool : list.ok() ? *list : Json::array()) {
-    const Json& function = tool.contains("function") ? tool["function"] : tool;
-    names += (names.empty() ? "" : ", ") + function["name"].get<std::string>();
-  }
-  return names;
 }
 
 std::vector<std::string> SetWords() {
@@ -267,7 +239,7 @@ void RunRepl::SetTools(std::string_view path) {
   std::string& tools = run_.settings().options.generate.tools;
   if (path.empty()) {
     tools.clear();
-    Say("There are no tools.");
+    Say(ToolsText(tools));
     return;
   }
   Result<std::string> read = ReadToolsFile(std::string(path));
@@ -276,7 +248,7 @@ void RunRepl::SetTools(std::string_view path) {
     return;
   }
   tools = std::move(read).value();
-  Say(tools.empty() ? "There are no tools." : Format("The tools are {}.", ToolNames(tools)));
+  Say(ToolsText(tools));
 }
 
 void RunRepl::GiveResult(std::string_view rest) {
@@ -288,7 +260,7 @@ void RunRepl::GiveResult(std::string_view rest) {
   if (answer->has_value()) {
     WriteNow("\n", STDOUT_FILENO);
   } else {
-    Say(Format("{} more calls wait for results.", run_.WaitingCalls().size()));
+    Say(Format("{} more calls wait for results.", WaitingCalls(run_.session().messages()).size()));
   }
 }
 
