@@ -103,9 +103,6 @@ class TowerReader {
     return weights_.Vector(name, n);
   }
 
-  /// Of a tensor that the file has.
-  gguf::TensorType TypeOf(const std::string& name) const { return file_.FindTensor(name)->type; }
-
   /// All values of a tensor of any number of dimensions.
   Result<std::vector<float>> Values(const std::string& name, std::size_t n) const {
     const gguf::TensorInfo* tensor = file_.FindTensor(name);
@@ -256,13 +253,12 @@ Result<Block> ReadBlock(TowerReader& reader, const TowerConfig& c, std::size_t i
   return block;
 }
 
-// Keeps the patch embedding as F16 where that holds every value of the file's type, else as F32.
-void SetPatchWeights(gguf::TensorType type, std::span<const float> patch, std::size_t width,
-                     Weights& w) {
-  const bool is_half =
-      type == gguf::TensorType::kF16 && std::all_of(patch.begin(), patch.end(), [](float value) {
-        return HalfToFloat(FloatToHalf(value)) == value;
-      });
+// Keeps the patch embedding as F16 where that holds every value, whatever the file's type (layouts
+// differ in it, answers must not), else as F32.
+void SetPatchWeights(std::span<const float> patch, std::size_t width, Weights& w) {
+  const bool is_half = std::all_of(patch.begin(), patch.end(), [](float value) {
+    return HalfToFloat(FloatToHalf(value)) == value;
+  });
   const std::size_t size = is_half ? sizeof(std::uint16_t) : sizeof(float);
   w.patch = AlignedBuffer<std::byte>(patch.size() * size);
   for (std::size_t i = 0; i < patch.size(); ++i) {
@@ -300,7 +296,7 @@ Status ReadPatchEmbedding(TowerReader& reader, const TowerConfig& c, Weights& w)
                             reader.Values(name + ".weight", c.width * values));
     std::copy(from.begin(), from.end(), patch.data());
   }
-  SetPatchWeights(reader.TypeOf(name + ".weight"), patch.span(), c.width, w);
+  SetPatchWeights(patch.span(), c.width, w);
   TANDEM_ASSIGN_OR_RETURN(w.patch_bias_E, reader.Vector(name + ".bias", c.width));
   return OkStatus();
 }

@@ -44,6 +44,9 @@ inline F32 operator/(F32 a, F32 b) {
 inline F64 operator+(F64 a, F64 b) {
   return {vaddq_f64(a.low, b.low), vaddq_f64(a.high, b.high)};
 }
+inline F64 operator-(F64 a, F64 b) {
+  return {vsubq_f64(a.low, b.low), vsubq_f64(a.high, b.high)};
+}
 inline F64 operator*(F64 a, F64 b) {
   return {vmulq_f64(a.low, b.low), vmulq_f64(a.high, b.high)};
 }
