@@ -101,7 +101,7 @@ std::string Lower(std::string_view text) {
 
 // The text as a value of the type, or a discarded value.
 Json ReadAs(std::string_view text, std::string_view type) {
-  const Json none(Json::value_t::discarded);
+  Json none(Json::value_t::discarded);
   const std::string word = Lower(text);
   if (type == "boolean") {
     return word == "true" ? Json(true) : word == "false" ? Json(false) : none;

@@ -138,7 +138,7 @@ class CompareCommand : public Command {
                           const std::vector<std::string>& words) const {
     if (models.size() < 2 && !words.empty()) {
       // A slip in a name, when it is near one.
-      const std::string unknown = UnknownModelName(words[0]).message();
+      std::string unknown = UnknownModelName(words[0]).message();
       if (unknown.find("did you mean") != std::string::npos) {
         return unknown;
       }

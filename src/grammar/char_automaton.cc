@@ -15,6 +15,7 @@ struct ByteRange {
   std::uint8_t first = 0;
   std::uint8_t last = 0;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): of the comparison with 0 that a default makes
   auto operator<=>(const ByteRange&) const = default;
 };
 
@@ -24,7 +25,7 @@ struct ByteSequence {
   std::size_t length = 0;
   StateId target = kDone;
 
-  auto operator<=>(const ByteSequence&) const = default;
+  auto operator<=>(const ByteSequence&) const = default;  // NOLINT(modernize-use-nullptr): as above
 };
 
 void AppendByte(ByteSequence& sequence, std::uint32_t first, std::uint32_t last) {

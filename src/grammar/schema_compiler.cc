@@ -318,7 +318,7 @@ Result<Rule> SchemaCompiler::CompileKind(std::uint32_t kind, const Json& schema,
 }
 
 Result<Rule> SchemaCompiler::CompileObject(const Json& schema, const std::string& pointer) {
-  const Json kNone = Json::object();
+  const Json none = Json::object();
   const Json* properties = Member(schema, "properties");
   const Json* required = Member(schema, "required");
   const Json* others = Member(schema, "additionalProperties");
@@ -345,7 +345,7 @@ Result<Rule> SchemaCompiler::CompileObject(const Json& schema, const std::string
                             CompileAt(*others, PointerTo(pointer, "additionalProperties")));
   }
   std::vector<JsonRules::Property> members;
-  for (const auto& [name, value] : properties == nullptr ? kNone.items() : properties->items()) {
+  for (const auto& [name, value] : properties == nullptr ? none.items() : properties->items()) {
     const auto place = std::find(due.begin(), due.end(), name);
     const bool needed = place != due.end();
     std::erase(due, name);

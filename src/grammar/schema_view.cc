@@ -272,14 +272,14 @@ bool SchemaView::MayHold(const Json& unresolved_a, const Json& unresolved_b, int
 // An object that `a` makes us write is none of `b` when a member that it always has cannot hold
 // there, or one is missing that `b` requires.
 bool SchemaView::ObjectsMayHold(const Json& a, const Json& b, int depth) const {
-  const Json kEmpty = Json::object();
+  const Json empty = Json::object();
   const auto object = [&](const Json& schema, const char* name) -> const Json& {
     const Json* found = Member(schema, name);
-    return found != nullptr && found->is_object() ? *found : kEmpty;
+    return found != nullptr && found->is_object() ? *found : empty;
   };
   const auto list = [&](const Json& schema) -> const Json& {
     const Json* found = Member(schema, "required");
-    return found != nullptr && found->is_array() ? *found : kEmpty;
+    return found != nullptr && found->is_array() ? *found : empty;
   };
   const Json& a_members = object(a, "properties");
   const Json& b_members = object(b, "properties");

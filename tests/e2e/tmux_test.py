@@ -17,6 +17,10 @@ PROGRAM = sys.argv.pop(1)
 QWEN, PHI = "qwen3.5:demo", "phi4-mini:demo"
 
 
+# Not in a test's own folder, which is gone before its server is told to go: such a server would stay for ever.
+SOCKETS = tempfile.TemporaryDirectory()
+
+
 class Tmux:
     """A terminal of 100 x 40 in which the program runs."""
 
@@ -26,7 +30,7 @@ class Tmux:
         # Each has a socket of its own: a server that was told to go still listens on its socket for a moment, and takes
         # with it a session that is begun there.
         Tmux.begun += 1
-        self.socket = str(Path(folder) / f"tmux{Tmux.begun}")
+        self.socket = str(Path(SOCKETS.name) / f"tmux{Tmux.begun}")
         self.folder = folder
         quoted = " ".join("'" + argument + "'" for argument in (PROGRAM, *arguments))
         self.run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", quoted + "; echo left with $?; cat")
