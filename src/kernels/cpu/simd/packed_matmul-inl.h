@@ -122,14 +122,15 @@ inline void StoreResult(const TileTarget& target, std::size_t t, std::size_t v, 
     return;
   }
   float* y = target.y + t * target.y_stride + v * kLanes;
-  const float* bias = target.bias + v * kLanes;
+  const bool biased = target.bias != nullptr;
+  const float* bias = biased ? target.bias + v * kLanes : nullptr;
   const std::size_t rest = target.rows - v * kLanes;
   if (rest >= kLanes) {
     sum = target.add ? Load(y) + sum : sum;
-    Store(y, target.bias != nullptr ? sum + Load(bias) : sum);
+    Store(y, biased ? sum + Load(bias) : sum);
   } else {
     sum = target.add ? LoadFirst(y, rest) + sum : sum;
-    StoreFirst(y, target.bias != nullptr ? sum + LoadFirst(bias, rest) : sum, rest);
+    StoreFirst(y, biased ? sum + LoadFirst(bias, rest) : sum, rest);
   }
 }
 
