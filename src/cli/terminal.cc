@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -43,10 +44,22 @@ std::string Terminal::Dim(std::string_view text) const {
   return colour ? Format("\x1b[2m{}\x1b[0m", text) : std::string(text);
 }
 
+// Not by the stream: a signal that comes while the terminal makes it wait (Ctrl-C, a new width)
+// would be an error of it for good, and what it held lost. What truly fails is left to the stream,
+// where the end of the program finds it.
 void WriteNow(std::string_view text, int fd) {
   std::FILE* stream = fd == STDERR_FILENO ? stderr : stdout;
-  std::fwrite(text.data(), 1, text.size(), stream);
   std::fflush(stream);
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      std::fwrite(text.data(), 1, text.size(), stream);
+      std::fflush(stream);
+      return;
+    }
+  }
 }
 
 }  // namespace tandem

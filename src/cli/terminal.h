@@ -22,7 +22,7 @@ struct Terminal {
   std::string Dim(std::string_view text) const;
 };
 
-/// Writes to a stream in one piece and hands it on at once.
+/// Writes to a stream and hands it on at once; signals in between cost nothing.
 void WriteNow(std::string_view text, int fd);
 
 }  // namespace tandem
