@@ -454,7 +454,7 @@ class Compare(unittest.TestCase):
                                  ("/tool b 8 C", "no call of a tool waits for a result"),
                                  ("/tool all 9 C", "qwen3.5:demo answers: 9 C"),
                                  ("/set tools", "There are no tools."),
-                                 ("/show", "tool: 9 C")):
+                                 ("/show", "assistant: phi4-mini:demo answers: 7 C")):  # its last line
                 session.type(typed + "\n")
                 session.wait_for(shown, count=2 if "8 C" in typed else 1)
             text = session.screen.text()
