@@ -2,6 +2,7 @@
 
 #include <histedit.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -213,6 +214,31 @@ class Keyboard {
   bool ended_ = false;
 };
 
+// While it lives a signal makes no write fail: libedit writes to a stream, which would be in error
+// for good. poll() returns after a signal all the same.
+class RestartedWrites {
+ public:
+  RestartedWrites() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      sigaction(kSignals[i], nullptr, &before_[i]);
+      struct sigaction restarting = before_[i];
+      restarting.sa_flags |= SA_RESTART;
+      sigaction(kSignals[i], &restarting, nullptr);
+    }
+  }
+  ~RestartedWrites() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      sigaction(kSignals[i], &before_[i], nullptr);
+    }
+  }
+  RestartedWrites(const RestartedWrites&) = delete;
+  RestartedWrites& operator=(const RestartedWrites&) = delete;
+
+ private:
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
+  std::array<struct sigaction, kSignals.size()> before_{};
+};
+
 }  // namespace
 
 struct LineEditor::Impl {
@@ -376,6 +402,7 @@ struct LineEditor::Impl {
     if (!initial.empty()) {
       el_wpush(edit, ToWide(initial).c_str());
     }
+    const RestartedWrites restarted;
     int count = 0;
     const wchar_t* line = el_wgets(edit, &count);
     if (line == nullptr || count <= 0) {
