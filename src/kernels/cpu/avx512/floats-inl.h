@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cpu/avx512/transpose-inl.h"
+
 // The vector operations that kernels/cpu/simd/ is written in, for AVX-512. Everything has internal
 // linkage (see kernel_table.h). Arithmetic on F32 and F64 uses the compilers' vector operators; a
 // fused multiply-add is always asked for by name.
@@ -163,28 +165,15 @@ inline TwoFours SumEight(const F32 (&a)[4], const F32 (&b)[4]) {
 
 /// v[i] lane j becomes v[j] lane i.
 inline void Transpose(F32 (&v)[kLanes]) {
-  F32 fours[kLanes];  // 4 g + i: lane group L holds lane 4 L + i of v[4 g ... 4 g + 3]
-#pragma GCC unroll 4
-  for (std::size_t g = 0; g < kLanes; g += 4) {
-    const __m512d ab_low = _mm512_castps_pd(_mm512_unpacklo_ps(v[g], v[g + 1]));
-    const __m512d cd_low = _mm512_castps_pd(_mm512_unpacklo_ps(v[g + 2], v[g + 3]));
-    const __m512d ab_high = _mm512_castps_pd(_mm512_unpackhi_ps(v[g], v[g + 1]));
-    const __m512d cd_high = _mm512_castps_pd(_mm512_unpackhi_ps(v[g + 2], v[g + 3]));
-    fours[g] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low));
-    fours[g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low));
-    fours[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
-    fours[g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
+  __m512i bits[kLanes];
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    bits[i] = _mm512_castps_si512(v[i]);
   }
-#pragma GCC unroll 4
-  for (std::size_t i = 0; i < 4; ++i) {
-    const F32 even_low = _mm512_shuffle_f32x4(fours[i], fours[4 + i], 0x88);
-    const F32 even_high = _mm512_shuffle_f32x4(fours[8 + i], fours[12 + i], 0x88);
-    const F32 odd_low = _mm512_shuffle_f32x4(fours[i], fours[4 + i], 0xDD);
-    const F32 odd_high = _mm512_shuffle_f32x4(fours[8 + i], fours[12 + i], 0xDD);
-    v[i] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
-    v[4 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
-    v[8 + i] = _mm512_shuffle_f32x4(even_low, even_high, 0xDD);
-    v[12 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xDD);
+  Transpose(bits);
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    v[i] = _mm512_castsi512_ps(bits[i]);
   }
 }
 

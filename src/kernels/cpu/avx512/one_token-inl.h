@@ -87,15 +87,7 @@ struct OneTokenIQ4XS : FormatIQ4XS {
         _mm_madd_epi16(words, _mm_load_si128(reinterpret_cast<const __m128i*>(sums)));
     return _mm256_zextsi128_si256(_mm_slli_epi32(dots, Log2(kBias)));
   }
-  static void ReadActivations(const BlockQ8K& x, __m512i* q) {
-#pragma GCC unroll 2
-    for (std::size_t half = 0; half < 2; ++half) {
-      const __m512i a = LoadBytes(x.q + 128 * half);
-      const __m512i b = LoadBytes(x.q + 128 * half + 64);
-      q[2 * half] = _mm512_shuffle_i64x2(a, b, 0x88);
-      q[2 * half + 1] = _mm512_shuffle_i64x2(a, b, 0xDD);
-    }
-  }
+  static void ReadActivations(const BlockQ8K& x, __m512i* q) { PairActivations<0x88, 0xDD>(x, q); }
   static __m512i Sum(const std::uint8_t* p, const __m512i* x) {
     const __m512i table = Iq4Table();
     const __m512i scales =
@@ -199,6 +191,22 @@ FloatVec FinishGroup(std::size_t blocks, const OneTokenScratch& scratch) {
   return LoadFloats(acc);
 }
 
+/// Calls stream(p, r, w_end) for every row, r of a group of kLanes that starts at p, and finish()
+/// behind each group for its results.
+template <typename Stream, typename Finish>
+void StreamGroups(const MatMulArgs& args, Stream stream, Finish finish) {
+  const auto* p = static_cast<const std::uint8_t*>(args.w);
+  const auto* w_end = static_cast<const std::uint8_t*>(args.w_end);
+  for (std::size_t first = 0; first < args.rows; first += kLanes) {
+    const std::size_t rows = args.rows - first < kLanes ? args.rows - first : kLanes;
+    for (std::size_t r = 0; r < rows; ++r, p += args.w_row_bytes) {
+      stream(p, r, w_end);
+    }
+    const auto mask = static_cast<__mmask16>((1U << rows) - 1U);
+    _mm512_mask_storeu_ps(args.y + first, mask, finish());
+  }
+}
+
 /// For a product with one token that FewTokens() says yes to.
 template <typename Format>
 void RunOneToken(const MatMulArgs& args) {
@@ -212,15 +220,12 @@ void RunOneToken(const MatMulArgs& args) {
     __builtin_memcpy(scratch->x_sums[b], sums, Format::kSubs * sizeof(*sums));
     scratch->x_d[b] = x->d;
   }
-  const auto* p = static_cast<const std::uint8_t*>(args.w);
-  for (std::size_t first = 0; first < args.rows; first += kLanes) {
-    const std::size_t rows = args.rows - first < kLanes ? args.rows - first : kLanes;
-    for (std::size_t r = 0; r < rows; ++r, p += args.w_row_bytes) {
-      StreamRow<Format>(p, blocks, r, static_cast<const std::uint8_t*>(args.w_end), scratch);
-    }
-    const auto mask = static_cast<__mmask16>((1U << rows) - 1U);
-    _mm512_mask_storeu_ps(args.y + first, mask, FinishGroup<Format>(blocks, *scratch));
-  }
+  StreamGroups(
+      args,
+      [blocks, scratch](const std::uint8_t* p, std::size_t r, const std::uint8_t* w_end) {
+        StreamRow<Format>(p, blocks, r, w_end, scratch);
+      },
+      [blocks, scratch] { return FinishGroup<Format>(blocks, *scratch); });
 }
 
 }  // namespace

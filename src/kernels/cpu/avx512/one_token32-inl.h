@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/avx512/one_token-inl.h"
+#include "kernels/cpu/avx512/transpose-inl.h"
 #include "kernels/cpu/panel32-inl.h"
 
 // As one_token-inl.h, for the formats with one scale per 32 weights: sixteen blocks of a row become
@@ -115,33 +116,6 @@ void StreamRow32(const std::uint8_t* p, std::size_t blocks, std::size_t r,
   }
 }
 
-/// v[i] lane j becomes v[j] lane i.
-inline void Turn(__m512i (&v)[kLanes]) {
-  __m512i fours[kLanes];  // 4 g + i: 128-bit lane L holds lane 4 L + i of v[4 g ... 4 g + 3]
-#pragma GCC unroll 4
-  for (std::size_t g = 0; g < kLanes; g += 4) {
-    const __m512i ab_low = _mm512_unpacklo_epi32(v[g], v[g + 1]);
-    const __m512i cd_low = _mm512_unpacklo_epi32(v[g + 2], v[g + 3]);
-    const __m512i ab_high = _mm512_unpackhi_epi32(v[g], v[g + 1]);
-    const __m512i cd_high = _mm512_unpackhi_epi32(v[g + 2], v[g + 3]);
-    fours[g] = _mm512_unpacklo_epi64(ab_low, cd_low);
-    fours[g + 1] = _mm512_unpackhi_epi64(ab_low, cd_low);
-    fours[g + 2] = _mm512_unpacklo_epi64(ab_high, cd_high);
-    fours[g + 3] = _mm512_unpackhi_epi64(ab_high, cd_high);
-  }
-#pragma GCC unroll 4
-  for (std::size_t i = 0; i < 4; ++i) {
-    const __m512i even_low = _mm512_shuffle_i32x4(fours[i], fours[4 + i], 0x88);
-    const __m512i even_high = _mm512_shuffle_i32x4(fours[8 + i], fours[12 + i], 0x88);
-    const __m512i odd_low = _mm512_shuffle_i32x4(fours[i], fours[4 + i], 0xDD);
-    const __m512i odd_high = _mm512_shuffle_i32x4(fours[8 + i], fours[12 + i], 0xDD);
-    v[i] = _mm512_shuffle_i32x4(even_low, even_high, 0x88);
-    v[4 + i] = _mm512_shuffle_i32x4(odd_low, odd_high, 0x88);
-    v[8 + i] = _mm512_shuffle_i32x4(even_low, even_high, 0xDD);
-    v[12 + i] = _mm512_shuffle_i32x4(odd_low, odd_high, 0xDD);
-  }
-}
-
 /// The results of a group of rows.
 template <typename Format>
 FloatVec FinishGroup32(std::size_t blocks, const OneToken32Scratch<Format>& scratch) {
@@ -150,7 +124,7 @@ FloatVec FinishGroup32(std::size_t blocks, const OneToken32Scratch<Format>& scra
   for (std::size_t first = 0; first < blocks; first += Scratch::kChunk) {
     alignas(64) __m512i sums[kLanes];
     __builtin_memcpy(sums, scratch.sums[first / Scratch::kChunk], sizeof(sums));
-    Turn(sums);
+    Transpose(sums);
     const std::size_t left = blocks - first;
     const std::size_t count = left < Scratch::kChunk ? left : Scratch::kChunk;
     for (std::size_t i = 0; i < count; ++i) {
@@ -186,15 +160,12 @@ void RunOneToken32(const MatMulArgs& args) {
     scratch->x_d[b] = x->d;
     scratch->x_sum[b] = x->sum;
   }
-  const auto* p = static_cast<const std::uint8_t*>(args.w);
-  for (std::size_t first = 0; first < args.rows; first += kLanes) {
-    const std::size_t rows = args.rows - first < kLanes ? args.rows - first : kLanes;
-    for (std::size_t r = 0; r < rows; ++r, p += args.w_row_bytes) {
-      StreamRow32<Format>(p, blocks, r, static_cast<const std::uint8_t*>(args.w_end), scratch);
-    }
-    const auto mask = static_cast<__mmask16>((1U << rows) - 1U);
-    _mm512_mask_storeu_ps(args.y + first, mask, FinishGroup32<Format>(blocks, *scratch));
-  }
+  StreamGroups(
+      args,
+      [blocks, scratch](const std::uint8_t* p, std::size_t r, const std::uint8_t* w_end) {
+        StreamRow32<Format>(p, blocks, r, w_end, scratch);
+      },
+      [blocks, scratch] { return FinishGroup32<Format>(blocks, *scratch); });
 }
 
 }  // namespace

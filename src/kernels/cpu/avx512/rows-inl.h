@@ -74,6 +74,18 @@ __m512i SpreadBytes(__m512i v) {
   return _mm512_shuffle_epi8(v, pattern);
 }
 
+/// The activations of each half of a block as two vectors, whose 128-bit lanes the numbers choose.
+template <int kFirst, int kSecond>
+void PairActivations(const BlockQ8K& x, __m512i* q) {
+#pragma GCC unroll 2
+  for (std::size_t half = 0; half < 2; ++half) {
+    const __m512i a = LoadBytes(x.q + 128 * half);
+    const __m512i b = LoadBytes(x.q + 128 * half + 64);
+    q[2 * half] = _mm512_shuffle_i64x2(a, b, kFirst);
+    q[2 * half + 1] = _mm512_shuffle_i64x2(a, b, kSecond);
+  }
+}
+
 /// Q4_K and Q5_K.
 template <typename Format>
 struct K4Rows : Format {
@@ -98,15 +110,7 @@ struct K4Rows : Format {
     words[2] = SpreadBytes<4, 6>(bytes);
     words[3] = SpreadBytes<5, 7>(bytes);
   }
-  static void ReadActivations(const BlockQ8K& x, __m512i* q) {
-#pragma GCC unroll 2
-    for (std::size_t half = 0; half < 2; ++half) {
-      const __m512i a = LoadBytes(x.q + 128 * half);
-      const __m512i b = LoadBytes(x.q + 128 * half + 64);
-      q[2 * half] = _mm512_shuffle_i64x2(a, b, 0x44);
-      q[2 * half + 1] = _mm512_shuffle_i64x2(a, b, 0xEE);
-    }
-  }
+  static void ReadActivations(const BlockQ8K& x, __m512i* q) { PairActivations<0x44, 0xEE>(x, q); }
 };
 
 /// Codes of vector i: 32 of one sub-block, then 32 of the next but one.
