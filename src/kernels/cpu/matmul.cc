@@ -136,17 +136,16 @@ void MatMulDriver::RunBand(Mat<const float> x_TI, const MatMulTask& task, std::s
               .scratch = scratch});
 }
 
-MatMulDriver::Way MatMulDriver::WayOf(const MatMulTask& task, bool wide) const {
+bool MatMulDriver::IsPacked(const MatMulTask& task, bool wide) const {
   const MatMulKernel& kernel = table_.matmul[static_cast<std::size_t>(task.w_OI->type)];
-  if (wide && kernel.run_wide != nullptr) {
-    return Way::kWide;
+  if (wide) {
+    return kernel.run_wide != nullptr;
   }
-  const bool many = task.y_TO.rows >= kPackFromPanels * table_.packed_tokens;
-  return many && kernel.run_packed != nullptr ? Way::kPacked : Way::kRows;
+  return task.y_TO.rows >= kPackFromPanels * table_.packed_tokens && kernel.run_packed != nullptr;
 }
 
 std::size_t MatMulDriver::BandsIn(const Pass& pass, const MatMulTask& task) const {
-  return WayOf(task, pass.wide) == pass.way ? Bands(task, pass.band_rows) : 0;
+  return IsPacked(task, pass.wide) == pass.packed ? Bands(task, pass.band_rows) : 0;
 }
 
 std::size_t MatMulDriver::PanelFloats(std::size_t columns) const {
@@ -158,7 +157,7 @@ void MatMulDriver::Pack(Mat<const float> x_TI, const Pass& pass) {
   const std::size_t panels = (x_TI.rows + panel - 1) / panel;
   const std::size_t floats = PanelFloats(pass.columns);
   TANDEM_CHECK(panels * floats <= packed_.size(), "x is larger than the device was made for");
-  const auto pack = pass.way == Way::kWide ? table_.pack_columns : table_.pack_floats;
+  const auto pack = pass.wide ? table_.pack_columns : table_.pack_floats;
   pool_.Run(panels, [&](std::size_t p, std::size_t) {
     const std::size_t first = p * panel;
     pack(x_TI.Row(first) + pass.column, x_TI.stride, std::min(panel, x_TI.rows - first),
@@ -171,7 +170,7 @@ void MatMulDriver::RunPackedBand(Mat<const float> x_TI, const Pass& pass, const 
   const QMat& w = *task.w_OI;
   const MatMulKernel& kernel = table_.matmul[static_cast<std::size_t>(w.type)];
   const bool adds_bias = !task.bias_O.empty() && pass.column + pass.columns == w.cols;
-  const auto run = pass.way == Way::kWide ? kernel.run_wide : kernel.run_packed;
+  const auto run = pass.wide ? kernel.run_wide : kernel.run_packed;
   run({.w = w.Row(begin),
        .w_row_bytes = w.row_bytes,
        .rows = end - begin,
@@ -198,7 +197,7 @@ void MatMulDriver::Work(Mat<const float> x_TI, const Pass& pass, std::size_t wor
     const QMat& w = *task.w_OI;
     const std::size_t begin = band * pass.band_rows;
     const std::size_t end = std::min(w.rows, begin + pass.band_rows);
-    if (pass.way != Way::kRows) {
+    if (pass.packed) {
       RunPackedBand(x_TI, pass, task, begin, end, scratch);
     } else {
       RunBand(x_TI, task, begin, end, w.Row(std::min(w.rows, stretch_end * pass.band_rows)),
@@ -257,36 +256,33 @@ void MatMulDriver::AddBias(const MatMulTask& task) {
 
 void MatMulDriver::RunAll(Mat<const float> x_TI, std::span<const MatMulTask> tasks, bool wide,
                           std::span<std::byte* const> worker_scratch) {
-  bool used[3] = {};  // by Way
+  bool any_packed = false;
   for (const MatMulTask& task : tasks) {
     TANDEM_CHECK(task.w_OI->cols == x_TI.cols, "weight rows must be as long as the input");
     TANDEM_CHECK(task.y_TO.rows == x_TI.rows && task.y_TO.cols == task.w_OI->rows, "output shape");
     TANDEM_CHECK(x_TI.cols * sizeof(float) <= kScratchBytes,
                  "a decoded row must fit the scratch memory");
     TANDEM_CHECK(task.bias_O.empty() || task.bias_O.size() == task.w_OI->rows, "bias shape");
-    used[static_cast<std::size_t>(WayOf(task, wide))] = true;
+    any_packed = any_packed || IsPacked(task, wide);
   }
   if (x_TI.rows == 0) {
     return;  // an empty view may have no memory to point into
   }
   Quantize(x_TI, tasks);
   const std::size_t band_rows = x_TI.rows <= kStreamTokens ? kStreamBandRows : kBandRows;
-  RunPass(x_TI, {.tasks = tasks, .band_rows = band_rows, .wide = wide}, worker_scratch);
-  for (const Way way : {Way::kPacked, Way::kWide}) {
-    for (std::size_t column = 0; used[static_cast<std::size_t>(way)] && column < x_TI.cols;
-         column += kPackedColumns) {
-      const Pass pass = {.tasks = tasks,
-                         .way = way,
-                         .band_rows = kBandRows,
-                         .wide = wide,
-                         .column = column,
-                         .columns = std::min(kPackedColumns, x_TI.cols - column)};
-      Pack(x_TI, pass);
-      RunPass(x_TI, pass, worker_scratch);
-    }
+  RunPass(x_TI, {.tasks = tasks, .wide = wide, .band_rows = band_rows}, worker_scratch);
+  for (std::size_t column = 0; any_packed && column < x_TI.cols; column += kPackedColumns) {
+    const Pass pass = {.tasks = tasks,
+                       .wide = wide,
+                       .packed = true,
+                       .band_rows = kBandRows,
+                       .column = column,
+                       .columns = std::min(kPackedColumns, x_TI.cols - column)};
+    Pack(x_TI, pass);
+    RunPass(x_TI, pass, worker_scratch);
   }
   for (const MatMulTask& task : tasks) {
-    if (!task.bias_O.empty() && WayOf(task, wide) != Way::kWide) {
+    if (!task.bias_O.empty() && !(wide && IsPacked(task, wide))) {
       AddBias(task);
     }
   }

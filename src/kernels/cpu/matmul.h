@@ -40,23 +40,17 @@ class MatMulDriver {
   };
 
   void Quantize(Mat<const float> x_TI, std::span<const MatMulTask> tasks);
-  /// How the rows of a product are multiplied.
-  enum class Way {
-    kRows,
-    kPacked,  // float weights and many tokens
-    kWide,
-  };
   /// Which tasks of a call are at work, and on which columns.
   struct Pass {
     std::span<const MatMulTask> tasks;
-    Way way = Way::kRows;
+    bool wide = false;    // of a call of RunWide
+    bool packed = false;  // those with float weights and many tokens, or wide
     std::size_t band_rows = 0;
-    bool wide = false;       // of a call of RunWide
-    std::size_t column = 0;  // unless the way is kRows
+    std::size_t column = 0;  // of a packed pass
     std::size_t columns = 0;
   };
 
-  Way WayOf(const MatMulTask& task, bool wide) const;
+  bool IsPacked(const MatMulTask& task, bool wide) const;
   std::size_t BandsIn(const Pass& pass, const MatMulTask& task) const;
   /// Packs columns of all tokens.
   void Pack(Mat<const float> x_TI, const Pass& pass);
