@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -256,16 +255,21 @@ Result<Block> ReadBlock(TowerReader& reader, const TowerConfig& c, std::size_t i
 // Keeps the patch embedding as F16 where that holds every value, whatever the file's type (layouts
 // differ in it, answers must not), else as F32.
 void SetPatchWeights(std::span<const float> patch, std::size_t width, Weights& w) {
-  const bool is_half = std::all_of(patch.begin(), patch.end(), [](float value) {
-    return HalfToFloat(FloatToHalf(value)) == value;
-  });
-  const std::size_t size = is_half ? sizeof(std::uint16_t) : sizeof(float);
-  w.patch = AlignedBuffer<std::byte>(patch.size() * size);
-  for (std::size_t i = 0; i < patch.size(); ++i) {
-    const std::uint16_t half = FloatToHalf(patch[i]);
-    std::memcpy(w.patch.data() + i * size, is_half ? static_cast<const void*>(&half) : &patch[i],
-                size);
+  std::vector<std::uint16_t> halves;
+  halves.reserve(patch.size());
+  for (const float value : patch) {
+    const std::uint16_t half = FloatToHalf(value);
+    if (HalfToFloat(half) != value) {
+      break;
+    }
+    halves.push_back(half);
   }
+  const bool is_half = halves.size() == patch.size();
+  const std::span<const std::byte> bytes =
+      is_half ? std::as_bytes(std::span(halves)) : std::as_bytes(patch);
+  const std::size_t size = bytes.size() / patch.size();
+  w.patch = AlignedBuffer<std::byte>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), w.patch.data());
   const std::size_t cols = patch.size() / width;
   w.patch_EP = {.data = w.patch.data(),
                 .type = is_half ? gguf::TensorType::kF16 : gguf::TensorType::kF32,
