@@ -143,10 +143,7 @@ std::vector<ColumnResult> CompareRepl::Answer(const std::vector<std::vector<Mess
 }
 
 void CompareRepl::GiveResult(std::string_view rest) {
-  const std::size_t end = std::min(rest.find_first_of(" \n"), rest.size());
-  const std::string_view whose = rest.substr(0, end);
-  const std::string_view text =
-      rest.substr(std::min(rest.find_first_not_of(" \n", end), rest.size()));
+  const auto [whose, text] = SplitWord(rest);
   if (!NamesOne(WordsFor(results_.size(), "all"), whose, "column")) {
     return;
   }
@@ -188,9 +185,8 @@ void CompareRepl::GiveResult(std::string_view rest) {
 }
 
 void CompareRepl::Set(std::string_view rest) {
-  const std::size_t end = std::min(rest.find(' '), rest.size());
-  const std::string_view name = rest.substr(0, end);
-  const std::string value(rest.substr(std::min(rest.find_first_not_of(' ', end), rest.size())));
+  const auto [name, text] = SplitWord(rest);
+  const std::string value(text);
   if (name == "format" && !value.empty()) {
     SetFormat(value);
   } else if (name == "tools") {

@@ -70,6 +70,12 @@ class SignalsBlocked {
 
 }  // namespace
 
+std::pair<std::string_view, std::string_view> SplitWord(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+  const std::size_t next = std::min(text.find_first_not_of(" \n", end), text.size());
+  return {text.substr(0, end), text.substr(next)};
+}
+
 std::vector<std::string> MatchingFiles(const std::string& text) {
   const std::size_t slash = text.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : text.substr(0, slash + 1);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/interrupt.h"
@@ -60,6 +61,9 @@ class Repl {
   LineEditor editor_;
   std::string initial_;
 };
+
+/// The first word, and what follows it.
+std::pair<std::string_view, std::string_view> SplitWord(std::string_view text);
 
 /// File names that begin like `text`, folders with a slash behind them; ~ stands for the home
 /// folder.

@@ -28,13 +28,6 @@ std::string Bytes(std::uint64_t bytes) {
   return FormatBytes(static_cast<double>(bytes));
 }
 
-// The first word, and what follows it.
-std::pair<std::string_view, std::string_view> SplitWord(std::string_view text) {
-  const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
-  const std::size_t next = std::min(text.find_first_not_of(" \n", end), text.size());
-  return {text.substr(0, end), text.substr(next)};
-}
-
 std::string MessageText(const Message& message) {
   if (message.parts.empty()) {
     return message.content;
