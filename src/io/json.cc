@@ -8,6 +8,26 @@
 #include "base/format.h"
 #include "io/file.h"
 
+template <>
+void nlohmann::ordered_json::json_value::destroy(value_t t) {
+  switch (t) {
+    case value_t::object:
+      delete object;
+      break;
+    case value_t::array:
+      delete array;
+      break;
+    case value_t::string:
+      delete string;
+      break;
+    case value_t::binary:
+      delete binary;
+      break;
+    default:
+      break;
+  }
+}
+
 namespace tandem {
 namespace {
 

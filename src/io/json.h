@@ -9,6 +9,11 @@
 
 #include "base/status.h"
 
+// The library's own takes memory (to flatten deep values), and a destructor that finds none ends
+// the program. This one recurses, which the limit of ParseJson on nested levels allows (json.cc).
+template <>
+void nlohmann::ordered_json::json_value::destroy(value_t t);
+
 namespace tandem {
 
 /// A JSON value whose objects keep their keys in file order. Looking a key up is linear; objects

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include "io/json.h"
 
 namespace tandem::jinja {
 struct Program;
