@@ -15,6 +15,7 @@
 #include "base/aligned_buffer.h"
 #include "base/format.h"
 #include "kernels/cpu/cpu_features.h"
+#include "kernels/cpu/kv_page.h"
 #include "kernels/ops.h"
 
 namespace tandem::cpu {
@@ -131,12 +132,17 @@ void RunAttention(benchmark::State& state, const char* isa, const AttentionShape
   const std::size_t page_count = (depth + rows + kKvPageTokens - 1) / kKvPageTokens;
   AlignedBuffer<std::byte> memory(caches * page_count * page_bytes);
   const std::vector<float> x = Normals(4099);
+  std::vector<std::byte> row(row_bytes);
   std::vector<std::byte*> pages;
   for (std::size_t i = 0; i < caches * page_count; ++i) {
     pages.push_back(memory.data() + i * page_bytes);
-    for (std::size_t j = 0; j < 2 * kKvPageTokens; ++j) {
-      table.kv_store(static_cast<int>(shape.type), x.data() + 17 * j, shape.head_dim,
-                     pages.back() + j * row_bytes);
+    for (std::size_t j = 0; j < kKvPageTokens; ++j) {
+      table.kv_store(static_cast<int>(shape.type), x.data() + 34 * j, shape.head_dim, row.data());
+      PlaceKey(shape.type, row.data(), shape.head_dim, j, pages.back());
+      table.kv_store(static_cast<int>(shape.type), x.data() + 34 * j + 17, shape.head_dim,
+                     row.data());
+      PlaceValue(shape.type, row.data(), shape.head_dim, j,
+                 pages.back() + kKvPageTokens * row_bytes);
     }
   }
   const std::vector<float> q = Normals(rows * shape.heads * shape.head_dim);
@@ -155,8 +161,8 @@ void RunAttention(benchmark::State& state, const char* isa, const AttentionShape
                      .scale = 0.07F,
                      .first_position = depth,
                      .kv_type = static_cast<int>(shape.type),
-                     .k = {first, 0, row_bytes},
-                     .v = {first, kKvPageTokens * row_bytes, row_bytes},
+                     .k = {first, 0},
+                     .v = {first, kKvPageTokens * row_bytes},
                      .out = out.data(),
                      .out_row_stride = shape.heads * shape.head_dim,
                      .scratch = scratch.data()});
@@ -320,9 +326,10 @@ void RegisterTier(const char* isa) {
                                    {"phi_f16", KvType::kF16, 3, 128},
                                    {"phi_q8", KvType::kQ8_0, 3, 128}};
   for (const AttentionShape& shape : shapes) {
-    for (const std::size_t depth : {std::size_t{496}, std::size_t{8192}}) {
-      Register(Format("Attention/{}/{}/rows:16/depth:{}", isa, shape.name, depth),
-               [=](benchmark::State& state) { RunAttention(state, isa, shape, 16, depth, 1); });
+    const std::size_t rows = kAttentionQueries / shape.heads;
+    for (const std::size_t depth : {512 - rows, std::size_t{8192}}) {
+      Register(Format("Attention/{}/{}/rows:{}/depth:{}", isa, shape.name, rows, depth),
+               [=](benchmark::State& state) { RunAttention(state, isa, shape, rows, depth, 1); });
     }
     Register(Format("Attention/{}/{}/rows:1/depth:32767", isa, shape.name),
              [=](benchmark::State& state) { RunAttention(state, isa, shape, 1, 32767, 24); });

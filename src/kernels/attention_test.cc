@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
+#include "kernels/cpu/kv_page.h"
 #include "kernels/kernel_test.h"
 #include "kernels/ops.h"
 
@@ -36,8 +38,11 @@ class Problem {
       const std::vector<float> k = random.Normals(shape.head_dim);
       const std::vector<float> v = random.Normals(shape.head_dim);
       const int number = static_cast<int>(type);
-      scalar.kv_store(number, k.data(), shape.head_dim, page + slot * row_bytes_);
-      scalar.kv_store(number, v.data(), shape.head_dim, page + (kKvPageTokens + slot) * row_bytes_);
+      std::vector<std::byte> row(row_bytes_);
+      scalar.kv_store(number, k.data(), shape.head_dim, row.data());
+      PlaceKey(type, row.data(), shape.head_dim, slot, page);
+      scalar.kv_store(number, v.data(), shape.head_dim, row.data());
+      PlaceValue(type, row.data(), shape.head_dim, slot, page + kKvPageTokens * row_bytes_);
     }
     q_ = random.Normals(shape.rows * shape.heads * QueryStride());
   }
@@ -56,8 +61,8 @@ class Problem {
                      .scale = Scale(),
                      .first_position = shape_.first_position + begin,
                      .kv_type = static_cast<int>(type_),
-                     .k = {pages_.data(), 0, row_bytes_},
-                     .v = {pages_.data(), kKvPageTokens * row_bytes_, row_bytes_},
+                     .k = {pages_.data(), 0},
+                     .v = {pages_.data(), kKvPageTokens * row_bytes_},
                      .out = out.data(),
                      .out_row_stride = shape_.heads * shape_.head_dim,
                      .scratch = scratch.data() + aligned});
@@ -106,7 +111,7 @@ void SweepShapes(Check check) {
   }
   for (const std::size_t head_dim : Sizes{20, 32, 128}) {
     for (const std::size_t heads : Sizes{1, 3, 4}) {
-      for (const std::size_t rows : Sizes{1, 2, 5, 16, 17}) {
+      for (const std::size_t rows : Sizes{1, 2, 5, 16, 41}) {
         for (const std::size_t first : Sizes{0, 50, 64, 191}) {
           shapes.push_back({heads, head_dim, rows, first});
         }
@@ -160,6 +165,34 @@ TEST_P(AttentionKernel, RowGivesTheSameBitsAloneAndInABlock) {
     const std::vector<float> rest = problem.Run(table_, half, shape.rows - half);
     ASSERT_EQ(std::memcmp(rest.data(), all.data() + half * width, rest.size() * sizeof(float)), 0);
   });
+}
+
+// The rows of 64 tokens, put in one by one, come back as they were, and fill their part to the
+// byte.
+TEST(KvPage, GivesBackTheRowsOfEveryFormatAndUsesEveryByteOnce) {
+  Random random(3);
+  for (const KvType type : kTypes) {
+    for (const std::size_t head_dim : Sizes{32, 64, 160, 512}) {
+      SCOPED_TRACE(testing::Message() << KvTypeName(type) << " head_dim=" << head_dim);
+      const std::size_t bytes = KvRowBytes(type, head_dim);
+      std::vector<std::byte> rows(kKvPageTokens * bytes);
+      for (std::byte& byte : rows) {
+        byte = static_cast<std::byte>(random.Bits() & 0xFF);
+      }
+      for (const auto& [place, take] :
+           {std::pair(&PlaceKey, &TakeKey), std::pair(&PlaceValue, &TakeValue)}) {
+        std::vector<std::byte> part(rows.size());
+        for (std::size_t slot = 0; slot < kKvPageTokens; ++slot) {
+          place(type, rows.data() + slot * bytes, head_dim, slot, part.data());
+        }
+        std::vector<std::byte> back(rows.size());
+        for (std::size_t slot = 0; slot < kKvPageTokens; ++slot) {
+          take(type, part.data(), head_dim, slot, back.data() + slot * bytes);
+        }
+        EXPECT_EQ(back, rows);
+      }
+    }
+  }
 }
 
 }  // namespace

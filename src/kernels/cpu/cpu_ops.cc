@@ -4,6 +4,7 @@
 #include "base/format.h"
 #include "base/thread_pool.h"
 #include "kernels/cpu/cpu_features.h"
+#include "kernels/cpu/kv_page.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/vision_rows.h"
 #include "kernels/ops.h"
@@ -12,15 +13,16 @@
 namespace tandem {
 namespace {
 
-// Rows of one sequence that one attention task takes together, so that a page of keys is read once
-// for all of them.
-constexpr std::size_t kAttentionRows = 16;
+// From this many rows of a sequence on, threads share the storing of their keys and values.
+constexpr std::size_t kStoreTogether = 8;
 // Tasks of full attention per thread, at least, between two waits for all of them.
 constexpr std::size_t kFullTasksPerThread = 8;
 // Channels per task of the convolution.
 constexpr std::size_t kConvChannels = 512;
 // Heads below this width are computed by the reference kernels.
 constexpr std::size_t kNarrowHead = 64;
+
+static_assert(kMaxHeadDim == cpu::kAttentionMaxDim);
 
 std::size_t Parts(std::size_t n, std::size_t size) {
   return (n + size - 1) / size;
@@ -127,19 +129,19 @@ class CpuOps final : public Ops {
     TANDEM_CHECK(k_TK.cols == kv_heads * head_dim && v_TK.cols == k_TK.cols,
                  "key and value shapes");
     for (const KvSegment& segment : segments) {
-      const std::size_t row_bytes = KvRowBytes(segment.kv.type, head_dim);
-      ForRows(segment.rows, [&](std::size_t t) {
-        const std::size_t position = segment.past + t;
-        std::byte* page = segment.kv.pages[position / kKvPageTokens] + segment.kv.layer_offset;
-        for (std::size_t h = 0; h < kv_heads; ++h) {
-          const std::size_t slot = h * kKvPageTokens + position % kKvPageTokens;
-          const int type = static_cast<int>(segment.kv.type);
-          table_.kv_store(type, k_TK.Row(segment.row_begin + t) + h * head_dim, head_dim,
-                          page + slot * row_bytes);
-          table_.kv_store(type, v_TK.Row(segment.row_begin + t) + h * head_dim, head_dim,
-                          page + (kv_heads * kKvPageTokens + slot) * row_bytes);
+      // A task is one head's part of a page: keys of neighbouring positions share cache lines.
+      const std::size_t first_page = segment.past / kKvPageTokens;
+      const std::size_t pages = Parts(segment.past + segment.rows, kKvPageTokens) - first_page;
+      const auto store = [&](std::size_t task, std::size_t) {
+        StoreInPage(k_TK, v_TK, segment, first_page + task / kv_heads, task % kv_heads, head_dim);
+      };
+      if (segment.rows < kStoreTogether) {
+        for (std::size_t task = 0; task < pages * kv_heads; ++task) {
+          store(task, 0);
         }
-      });
+      } else {
+        pool_.Run(pages * kv_heads, store);
+      }
     }
   }
 
@@ -149,16 +151,18 @@ class CpuOps final : public Ops {
                  "attention shapes");
     std::size_t tasks = 0;
     for (const KvSegment& segment : args.segments) {
-      tasks += RowBlocks(segment) * args.kv_heads;
+      tasks += Parts(segment.rows, RowsTogether(args)) * args.kv_heads;
     }
     pool_.Run(tasks, [&](std::size_t task, std::size_t worker) {
       std::size_t s = 0;
-      for (; task >= RowBlocks(args.segments[s]) * args.kv_heads; ++s) {
-        task -= RowBlocks(args.segments[s]) * args.kv_heads;
+      std::size_t blocks = Parts(args.segments[0].rows, RowsTogether(args));
+      while (task >= blocks * args.kv_heads) {
+        task -= blocks * args.kv_heads;
+        blocks = Parts(args.segments[++s].rows, RowsTogether(args));
       }
       // The last rows see the most keys: start with them, so that no worker is left with a long one
       // at the end.
-      const std::size_t block = RowBlocks(args.segments[s]) - 1 - task / args.kv_heads;
+      const std::size_t block = blocks - 1 - task / args.kv_heads;
       AttendBlock(args, args.segments[s], block, task % args.kv_heads, worker, out_TQ);
     });
   }
@@ -167,7 +171,7 @@ class CpuOps final : public Ops {
     const std::size_t width = args.heads * args.head_dim;
     TANDEM_CHECK(args.q_NE.cols == width && args.k_NE.cols == width && args.v_NE.cols == width &&
                      out_NE.cols == width && out_NE.rows == args.q_NE.rows &&
-                     args.head_dim <= cpu::kFullMaxDim && args.k_NE.stride == args.v_NE.stride,
+                     args.head_dim <= cpu::kAttentionMaxDim && args.k_NE.stride == args.v_NE.stride,
                  "attention shapes");
     for (const RowSpan& picture : args.pictures) {
       const std::size_t tasks = Parts(picture.rows, cpu::kFullRows);
@@ -272,29 +276,49 @@ class CpuOps final : public Ops {
     pool_.Run(rows, [&](std::size_t t, std::size_t) { f(t); });
   }
 
-  static std::size_t RowBlocks(const KvSegment& segment) {
-    return (segment.rows + kAttentionRows - 1) / kAttentionRows;
+  // The rows of `segment` that fall into a page, for one KV head.
+  void StoreInPage(Mat<const float> k_TK, Mat<const float> v_TK, const KvSegment& segment,
+                   std::size_t page, std::size_t head, std::size_t head_dim) {
+    const KvType type = segment.kv.type;
+    const std::size_t part_bytes = kKvPageTokens * KvRowBytes(type, head_dim);
+    std::byte* keys = segment.kv.pages[page] + segment.kv.layer_offset + head * part_bytes;
+    std::byte* values = keys + k_TK.cols / head_dim * part_bytes;
+    const std::size_t begin = std::max(page * kKvPageTokens, segment.past);
+    const std::size_t end = std::min((page + 1) * kKvPageTokens, segment.past + segment.rows);
+    alignas(64) std::byte row[cpu::kAttentionMaxDim * sizeof(float)];
+    for (std::size_t position = begin; position < end; ++position) {
+      const std::size_t from = segment.row_begin + position - segment.past;
+      const std::size_t slot = position % kKvPageTokens;
+      table_.kv_store(static_cast<int>(type), k_TK.Row(from) + head * head_dim, head_dim, row);
+      cpu::PlaceKey(type, row, head_dim, slot, keys);
+      table_.kv_store(static_cast<int>(type), v_TK.Row(from) + head * head_dim, head_dim, row);
+      cpu::PlaceValue(type, row, head_dim, slot, values);
+    }
+  }
+
+  /// Rows of one sequence that one attention task takes, so that a page is read once for all.
+  static std::size_t RowsTogether(const AttentionArgs& args) {
+    return std::max<std::size_t>(cpu::kAttentionQueries * args.kv_heads / args.heads, 1);
   }
 
   void AttendBlock(const AttentionArgs& args, const KvSegment& segment, std::size_t block,
                    std::size_t kv_head, std::size_t worker, Mat<float> out_TQ) {
-    const std::size_t first = block * kAttentionRows;
+    const std::size_t first = block * RowsTogether(args);
     const std::size_t row = segment.row_begin + first;
     const std::size_t group = args.heads / args.kv_heads;
-    const std::size_t row_bytes = KvRowBytes(segment.kv.type, args.head_dim);
-    const std::size_t head_bytes = kKvPageTokens * row_bytes;
-    const std::size_t k_offset = segment.kv.layer_offset + kv_head * head_bytes;
+    const std::size_t part_bytes = kKvPageTokens * KvRowBytes(segment.kv.type, args.head_dim);
+    const std::size_t k_offset = segment.kv.layer_offset + kv_head * part_bytes;
     table_.attention({.q = args.q_TQ.Row(row) + kv_head * group * args.q_head_stride,
                       .q_row_stride = args.q_TQ.stride,
                       .q_head_stride = args.q_head_stride,
-                      .rows = std::min(kAttentionRows, segment.rows - first),
+                      .rows = std::min(RowsTogether(args), segment.rows - first),
                       .heads = group,
                       .head_dim = args.head_dim,
                       .scale = args.scale,
                       .first_position = segment.past + first,
                       .kv_type = static_cast<int>(segment.kv.type),
-                      .k = {segment.kv.pages, k_offset, row_bytes},
-                      .v = {segment.kv.pages, k_offset + args.kv_heads * head_bytes, row_bytes},
+                      .k = {segment.kv.pages, k_offset},
+                      .v = {segment.kv.pages, k_offset + args.kv_heads * part_bytes},
                       .out = out_TQ.Row(row) + kv_head * group * args.head_dim,
                       .out_row_stride = out_TQ.stride,
                       .scratch = worker_scratch_[worker]});

@@ -103,12 +103,18 @@ struct MatMulKernel {
 
 inline constexpr std::size_t kTensorTypes = 64;  // indexed by GGUF type id
 
-/// Cached keys or values of one KV head in one layer: position p is row p % 64 of page p / 64.
-struct KvRows {
+/// Cached keys or values of one KV head in one layer: position p is token p % 64 of this head's
+/// part of page p / 64, which lies as kv_page.h says.
+struct KvParts {
   std::byte* const* pages;
-  std::size_t offset;  // bytes from the start of a page to this head's first row
-  std::size_t row_bytes;
+  std::size_t offset;  // bytes from the start of a page to this head's part
 };
+
+/// Queries that an attention kernel takes side by side at most: whole panels of each instruction
+/// set, so that what is read once for all of them counts for little.
+inline constexpr std::size_t kAttentionQueries = 120;
+/// The widest head.
+inline constexpr std::size_t kAttentionMaxDim = 512;
 
 /// Causal attention of consecutive rows of one sequence for the query heads that share one KV head.
 struct AttentionTask {
@@ -121,8 +127,8 @@ struct AttentionTask {
   float scale;
   std::size_t first_position;  // of row 0; row t sees positions 0 .. first_position + t
   int kv_type;                 // KvType as a number
-  KvRows k;
-  KvRows v;
+  KvParts k;
+  KvParts v;
   float* out;  // row t, head h: out + t * out_row_stride + h * head_dim
   std::size_t out_row_stride;
   void* scratch;  // kScratchBytes
@@ -132,9 +138,8 @@ struct AttentionTask {
 /// each value of a head, their number rounded up to kFullDimMultiple.
 inline constexpr std::size_t kFullBlockKeys = 128;
 inline constexpr std::size_t kFullDimMultiple = 16;
-/// Rows that one task of full attention takes at most, and the widest head.
+/// Rows that one task of full attention takes at most.
 inline constexpr std::size_t kFullRows = 96;
-inline constexpr std::size_t kFullMaxDim = 512;
 
 /// Keys [0, count) of one block of one head, count at most kFullBlockKeys, into the kernel's order.
 struct PackKeysTask {
@@ -234,7 +239,7 @@ struct KernelTable {
   void (*gated_norm)(float* x, const float* z, const float* gain, std::size_t n, float eps);
   /// Rotates the pairs (x[i], x[i + half]).
   void (*rope)(float* x, const float* cosines, const float* sines, std::size_t half);
-  /// Stores n values in a KV number format.
+  /// Makes a row of n values in a KV number format.
   void (*kv_store)(int kv_type, const float* x, std::size_t n, void* out);
 
   void (*attention)(const AttentionTask& task);

@@ -198,6 +198,16 @@ inline F32 LoadInt4(const void* p) {
       _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(bytes), shifts), _mm256_set1_epi32(15));
   return _mm256_cvtepi32_ps(_mm256_sub_epi32(codes, _mm256_set1_epi32(8)));
 }
+/// The lower or upper halves of kLanes bytes, less 8.
+inline F32 LoadLowNibbles(const void* p) {
+  const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadu_si64(p));
+  return _mm256_cvtepi32_ps(
+      _mm256_sub_epi32(_mm256_and_si256(bytes, _mm256_set1_epi32(15)), _mm256_set1_epi32(8)));
+}
+inline F32 LoadHighNibbles(const void* p) {
+  const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadu_si64(p));
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bytes, 4), _mm256_set1_epi32(8)));
+}
 /// Nearest even, NaN stays NaN: the bits of base/half.h.
 inline void StoreHalf(void* p, F32 v) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));

@@ -196,6 +196,16 @@ inline F32 LoadInt4(const void* p) {
   const __m512i bytes = _mm512_permutexvar_epi32(halves, _mm512_castsi128_si512(_mm_loadu_si64(p)));
   return _mm512_permutexvar_ps(_mm512_srlv_epi32(bytes, shifts), values);  // the low 4 bits count
 }
+/// The lower or upper halves of kLanes bytes, less 8.
+inline F32 LoadLowNibbles(const void* p) {
+  const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  return _mm512_cvtepi32_ps(
+      _mm512_sub_epi32(_mm512_and_si512(bytes, _mm512_set1_epi32(15)), _mm512_set1_epi32(8)));
+}
+inline F32 LoadHighNibbles(const void* p) {
+  const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_srli_epi32(bytes, 4), _mm512_set1_epi32(8)));
+}
 /// Nearest even, NaN stays NaN: the bits of base/half.h.
 inline void StoreHalf(void* p, F32 v) {
   _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));

@@ -232,14 +232,23 @@ inline F32 LoadInt8(const void* p) {
   const int16x8_t words = vmovl_s8(vld1_s8(static_cast<const std::int8_t*>(p)));
   return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(words))), vcvtq_f32_s32(vmovl_high_s16(words))};
 }
+inline F32 FloatsOfCodes(uint8x8_t codes) {
+  const int16x8_t words = vmovl_s8(vsub_s8(vreinterpret_s8_u8(codes), vdup_n_s8(8)));
+  return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(words))), vcvtq_f32_s32(vmovl_high_s16(words))};
+}
 /// Codes of kLanes / 2 bytes, the lower half of a byte first, less 8.
 inline F32 LoadInt4(const void* p) {
   std::uint32_t bytes = 0;
   __builtin_memcpy(&bytes, p, sizeof(bytes));
   const uint8x8_t pairs = vreinterpret_u8_u32(vdup_n_u32(bytes));
-  const uint8x8_t codes = vzip1_u8(vand_u8(pairs, vdup_n_u8(15)), vshr_n_u8(pairs, 4));
-  const int16x8_t words = vmovl_s8(vsub_s8(vreinterpret_s8_u8(codes), vdup_n_s8(8)));
-  return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(words))), vcvtq_f32_s32(vmovl_high_s16(words))};
+  return FloatsOfCodes(vzip1_u8(vand_u8(pairs, vdup_n_u8(15)), vshr_n_u8(pairs, 4)));
+}
+/// The lower or upper halves of kLanes bytes, less 8.
+inline F32 LoadLowNibbles(const void* p) {
+  return FloatsOfCodes(vand_u8(vld1_u8(static_cast<const std::uint8_t*>(p)), vdup_n_u8(15)));
+}
+inline F32 LoadHighNibbles(const void* p) {
+  return FloatsOfCodes(vshr_n_u8(vld1_u8(static_cast<const std::uint8_t*>(p)), 4));
 }
 /// Nearest even, NaN stays NaN: the bits of base/half.h.
 inline void StoreHalf(void* p, F32 v) {

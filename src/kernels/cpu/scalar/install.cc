@@ -7,6 +7,7 @@
 
 #include "base/half.h"
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/kv_page.h"
 
 namespace tandem::cpu {
 namespace {
@@ -17,7 +18,6 @@ constexpr int kKvBf16 = 2;
 constexpr int kKvQ4 = 4;  // 3: q8_0
 constexpr std::size_t kPageTokens = 64;
 constexpr std::size_t kKvBlock = 32;  // values per scale in q8_0 and q4_0
-constexpr std::size_t kMaxHeadDim = 512;
 
 double Sigmoid(double x) {
   return 1.0 / (1.0 + std::exp(-x));
@@ -249,14 +249,19 @@ void KvLoad(int kv_type, const std::byte* row, std::size_t n, float* out) {
   }
 }
 
-const std::byte* KvRow(const KvRows& kv, std::size_t position) {
-  return kv.pages[position / kPageTokens] + kv.offset + (position % kPageTokens) * kv.row_bytes;
+// The key or value of a position, by TakeKey or TakeValue.
+template <auto kTake>
+void LoadAt(const AttentionTask& task, const KvParts& kv, std::size_t position, float* out) {
+  std::byte row[kAttentionMaxDim * sizeof(float)];
+  kTake(static_cast<KvType>(task.kv_type), kv.pages[position / kPageTokens] + kv.offset,
+        task.head_dim, position % kPageTokens, row);
+  KvLoad(task.kv_type, row, task.head_dim, out);
 }
 
 // One query row of one head: running softmax over pages, positions in order.
 void AttendRow(const AttentionTask& task, const float* q, std::size_t position, float* out) {
-  float row[kMaxHeadDim];
-  double sum_vector[kMaxHeadDim] = {};
+  float row[kAttentionMaxDim];
+  double sum_vector[kAttentionMaxDim] = {};
   double scores[kPageTokens];
   double maximum = -INFINITY;
   double total = 0;
@@ -265,7 +270,7 @@ void AttendRow(const AttentionTask& task, const float* q, std::size_t position, 
     const std::size_t count = std::min(kPageTokens, position + 1 - begin);
     double page_max = -INFINITY;
     for (std::size_t j = 0; j < count; ++j) {
-      KvLoad(task.kv_type, KvRow(task.k, begin + j), task.head_dim, row);
+      LoadAt<&TakeKey>(task, task.k, begin + j, row);
       double dot = 0;
       for (std::size_t i = 0; i < task.head_dim; ++i) {
         dot += static_cast<double>(q[i]) * static_cast<double>(row[i]);
@@ -283,7 +288,7 @@ void AttendRow(const AttentionTask& task, const float* q, std::size_t position, 
     for (std::size_t j = 0; j < count; ++j) {
       const double p = std::exp(scores[j] - maximum);
       total += p;
-      KvLoad(task.kv_type, KvRow(task.v, begin + j), task.head_dim, row);
+      LoadAt<&TakeValue>(task, task.v, begin + j, row);
       for (std::size_t i = 0; i < task.head_dim; ++i) {
         sum_vector[i] += p * static_cast<double>(row[i]);
       }
@@ -334,7 +339,7 @@ void FullAttention(const FullAttentionTask& task) {
     for (std::size_t j = 0; j < task.keys; ++j) {
       maximum = std::max(maximum, score(j));
     }
-    double sums[kFullMaxDim] = {};
+    double sums[kAttentionMaxDim] = {};
     double total = 0;
     for (std::size_t j = 0; j < task.keys; ++j) {
       const double p = std::exp(score(j) - maximum);
@@ -363,8 +368,8 @@ void L2Normalise(const float* x, std::size_t n, double scale, double* y) {
 }
 
 void DeltaRow(const DeltaTask& task, std::size_t t) {
-  double q[kMaxHeadDim];
-  double k[kMaxHeadDim];
+  double q[kAttentionMaxDim];
+  double k[kAttentionMaxDim];
   const std::size_t n = task.dim;
   L2Normalise(task.q + t * task.qkv_stride, n, 1.0 / std::sqrt(static_cast<double>(n)), q);
   L2Normalise(task.k + t * task.qkv_stride, n, 1.0, k);

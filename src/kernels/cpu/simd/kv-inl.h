@@ -11,97 +11,90 @@ inline constexpr int kKvF32 = 0;  // KvType of ops.h as a number
 inline constexpr int kKvF16 = 1;
 inline constexpr int kKvBf16 = 2;
 inline constexpr std::size_t kPageTokens = 64;
-inline constexpr int kKvQ4 = 4;                  // 3: q8_0
-inline constexpr std::size_t kScaleBlock = 32;   // values per scale in q8_0 and q4_0
-inline constexpr std::size_t kMaxKvBlocks = 16;  // per row
+inline constexpr int kKvQ4 = 4;                 // 3: q8_0
+inline constexpr std::size_t kScaleBlock = 32;  // values per scale in q8_0 and q4_0
 inline constexpr float kTinyKv = 0x1p-100F;
 
-/// Rows of a page as they are cached, or converted to float.
-struct PageRows {
-  const std::byte* row;
-  std::size_t row_bytes;
-  const float* scales;  // of q8_0 and q4_0 rows: block b of row i at b * kPageTokens + i
-
-  PageRows At(std::size_t i) const { return {row + i * row_bytes, row_bytes, scales + i}; }
-};
-
-// A format gives: kVectorBytes, those of kLanes values; kUnit, the vectors that share a scale;
-// kUnitBytes, from one unit to the next, a scale included; LoadAt(p, scale), the vector at p,
-// exact.
+// A format gives: kScaled, whether blocks of kScaleBlock columns have a scale; kShare, the columns
+// of a key that share a byte; kBytes, those of kLanes numbers; kRowBytes, of a row's block; and
+// Key(p, i), the numbers of kLanes tokens in column i of those that share p, and Value(p), kLanes
+// columns, exact. Where the numbers lie: kv_page.h.
 
 struct KvF32 {
-  static constexpr std::size_t kUnit = 1;
-  static constexpr std::size_t kVectorBytes = 4 * kLanes;
-  static constexpr std::size_t kUnitBytes = kVectorBytes;
-  static F32 LoadAt(const std::byte* p, const float* /*scale*/) {
-    return Load(reinterpret_cast<const float*>(p));
-  }
+  static constexpr bool kScaled = false;
+  static constexpr std::size_t kShare = 1;
+  static constexpr std::size_t kBytes = 4 * kLanes;
+  static F32 Value(const std::byte* p) { return Load(reinterpret_cast<const float*>(p)); }
+  static F32 Key(const std::byte* p, std::size_t /*i*/) { return Value(p); }
 };
 
 struct KvF16 {
-  static constexpr std::size_t kUnit = 1;
-  static constexpr std::size_t kVectorBytes = 2 * kLanes;
-  static constexpr std::size_t kUnitBytes = kVectorBytes;
-  static F32 LoadAt(const std::byte* p, const float* /*scale*/) { return LoadHalf(p); }
+  static constexpr bool kScaled = false;
+  static constexpr std::size_t kShare = 1;
+  static constexpr std::size_t kBytes = 2 * kLanes;
+  static F32 Value(const std::byte* p) { return LoadHalf(p); }
+  static F32 Key(const std::byte* p, std::size_t /*i*/) { return LoadHalf(p); }
 };
 
 struct KvBf16 {
-  static constexpr std::size_t kUnit = 1;
-  static constexpr std::size_t kVectorBytes = 2 * kLanes;
-  static constexpr std::size_t kUnitBytes = kVectorBytes;
-  static F32 LoadAt(const std::byte* p, const float* /*scale*/) { return LoadBf16(p); }
+  static constexpr bool kScaled = false;
+  static constexpr std::size_t kShare = 1;
+  static constexpr std::size_t kBytes = 2 * kLanes;
+  static F32 Value(const std::byte* p) { return LoadBf16(p); }
+  static F32 Key(const std::byte* p, std::size_t /*i*/) { return LoadBf16(p); }
 };
 
+// 11 + 8 bits: the product of a half and an int8 is exact in a float.
 struct KvQ8 {
-  static constexpr std::size_t kUnit = kScaleBlock / kLanes;
-  static constexpr std::size_t kVectorBytes = kLanes;
-  static constexpr std::size_t kUnitBytes = 34;
-  static F32 LoadAt(const std::byte* p, const float* scale) {
-    // 11 + 8 bits: the product of a half and an int8 is exact in a float.
-    return Set(*scale) * LoadInt8(p);
-  }
+  static constexpr bool kScaled = true;
+  static constexpr std::size_t kShare = 1;
+  static constexpr std::size_t kBytes = kLanes;
+  static constexpr std::size_t kRowBytes = 34;
+  static F32 Value(const std::byte* p) { return LoadInt8(p); }
+  static F32 Key(const std::byte* p, std::size_t /*i*/) { return LoadInt8(p); }
 };
 
-/// Values 2 i and 2 i + 1 share a byte, so that a vector is a stretch of bytes.
 struct KvQ4 {
-  static constexpr std::size_t kUnit = kScaleBlock / kLanes;
-  static constexpr std::size_t kVectorBytes = kLanes / 2;
-  static constexpr std::size_t kUnitBytes = 18;
-  static F32 LoadAt(const std::byte* p, const float* scale) { return Set(*scale) * LoadInt4(p); }
+  static constexpr bool kScaled = true;
+  static constexpr std::size_t kShare = 2;
+  static constexpr std::size_t kBytes = kLanes / 2;
+  static constexpr std::size_t kRowBytes = 18;
+  static F32 Value(const std::byte* p) { return LoadInt4(p); }
+  static F32 Key(const std::byte* p, std::size_t i) {
+    return i == 0 ? LoadLowNibbles(p) : LoadHighNibbles(p);
+  }
 };
 
-/// Bytes from the start of a row to its vector i.
-template <typename Kv>
-std::size_t VectorOffset(std::size_t i) {
-  return i / Kv::kUnit * Kv::kUnitBytes + i % Kv::kUnit * Kv::kVectorBytes;
-}
-/// Floats from a row's first scale to that of vector i.
-template <typename Kv>
-std::size_t ScaleOffset(std::size_t i) {
-  return i / Kv::kUnit * kPageTokens;
-}
+inline constexpr std::size_t kHalfBytes = 2;
 
-/// The scales of `count` q8_0 or q4_0 rows of a page as floats, and the rows (from their first
-/// value) that carry them.
+/// One head's part of a page.
 template <typename Kv>
-PageRows FindScales(const PageRows& rows, std::size_t count, std::size_t dim, float* scales) {
-  // All halves first: converting a vector of them right after its stores would wait for these.
-  std::uint16_t halves[kPageTokens * kMaxKvBlocks];
-  const std::size_t blocks = dim / kScaleBlock;
-  for (std::size_t j = 0; j < count; ++j) {
-    const std::byte* d = rows.row + j * rows.row_bytes;
-#pragma GCC unroll 4
-    for (std::size_t b = 0; b < blocks; ++b) {
-      __builtin_memcpy(halves + b * kPageTokens + j, d + b * Kv::kUnitBytes, sizeof(std::uint16_t));
-    }
+struct KvPart {
+  const std::byte* scales;
+  const std::byte* numbers;
+
+  KvPart(const std::byte* part, std::size_t dim)
+      : scales(part),
+        numbers(part + (Kv::kScaled ? dim / kScaleBlock * kPageTokens * kHalfBytes : 0)) {}
+
+  static std::size_t Bytes(std::size_t dim) {
+    return kPageTokens *
+           (dim * Kv::kBytes / kLanes + (Kv::kScaled ? dim / kScaleBlock * kHalfBytes : 0));
   }
-  for (std::size_t b = 0; b < blocks; ++b) {
-    for (std::size_t j = 0; j < count; j += kLanes) {  // the last may convert what no row has
-      Store(scales + b * kPageTokens + j, LoadHalf(halves + b * kPageTokens + j));
-    }
+  /// Of keys: the numbers of tokens from `token` on in column `c`, a multiple of kShare.
+  const std::byte* Key(std::size_t c, std::size_t token) const {
+    constexpr std::size_t kSharers = Kv::kShare;
+    return numbers + (c * kPageTokens + kSharers * token) * Kv::kBytes / kLanes;
   }
-  return {rows.row + sizeof(std::uint16_t), rows.row_bytes, scales};
-}
+  /// The scales of kLanes tokens in the block of column c.
+  F32 Scales(std::size_t c, std::size_t token) const {
+    return LoadHalf(scales + (c / kScaleBlock * kPageTokens + token) * kHalfBytes);
+  }
+  /// Of values: the numbers of a token from column c on.
+  const std::byte* Value(std::size_t token, std::size_t c, std::size_t dim) const {
+    return numbers + (token * dim + c) * Kv::kBytes / kLanes;
+  }
+};
 
 /// Stores n values that are no whole vector: the store of a vector, cut to n.
 template <void (*kStore)(void*, F32)>
@@ -130,7 +123,7 @@ inline std::uint16_t HalfBits(float x) {
 }
 
 inline void StoreQ8(const float* x, std::size_t n, std::byte* out) {
-  for (; n >= kScaleBlock; n -= kScaleBlock, x += kScaleBlock, out += KvQ8::kUnitBytes) {
+  for (; n >= kScaleBlock; n -= kScaleBlock, x += kScaleBlock, out += KvQ8::kRowBytes) {
     F32 max = Zero();
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < kScaleBlock; i += kLanes) {
@@ -150,7 +143,7 @@ inline void StoreQ8(const float* x, std::size_t n, std::byte* out) {
 
 /// The value of the largest magnitude becomes -8 times d, so that all 16 codes are of use.
 inline void StoreQ4(const float* x, std::size_t n, std::byte* out) {
-  for (; n >= kScaleBlock; n -= kScaleBlock, x += kScaleBlock, out += KvQ4::kUnitBytes) {
+  for (; n >= kScaleBlock; n -= kScaleBlock, x += kScaleBlock, out += KvQ4::kRowBytes) {
     F32 high = Zero();
     F32 low = Zero();
 #pragma GCC unroll 4

@@ -62,5 +62,20 @@ inline std::size_t SmallerOf(std::size_t a, std::size_t b) {
   return a < b ? a : b;
 }
 
+inline F32 LoadUpTo(const float* p, std::size_t n) {
+  return n >= kLanes ? Load(p) : LoadFirst(p, n);
+}
+
+/// out[c * width + i] = row(i)[c] for rows below count, else 0; columns up to a whole vector.
+/// `rows`, at most kLanes, are stored.
+template <typename Row>
+[[gnu::always_inline]] inline void TurnRows(Row row, std::size_t count, std::size_t columns,
+                                            std::size_t rows, float* out, std::size_t width) {
+  for (std::size_t c = 0; c < columns; c += kLanes) {
+    const auto load = [&](std::size_t i) { return LoadUpTo(row(i) + c, columns - c); };
+    StoreTurned(count, load, rows, out + c * width, width);
+  }
+}
+
 }  // namespace
 }  // namespace tandem::cpu
