@@ -109,8 +109,12 @@ Result<Config> ReadConfig(const gguf::File& file) {
         Format("{}: {} layers, width {}, {} heads and {} key-value heads do not fit together",
                file.name(), c.layers, c.width, c.heads, c.kv_heads));
   }
-  TANDEM_ASSIGN_OR_RETURN(c.head_dim,
-                          GetSizeOr(file, "phi3.attention.key_length", c.width / c.heads));
+  TANDEM_ASSIGN_OR_RETURN(
+      c.head_dim, GetSizeOr(file, "phi3.attention.key_length", c.width / c.heads, kMaxHeadDim));
+  if (c.head_dim > kMaxHeadDim) {
+    return Status(StatusCode::kCorrupt, Format("{}: heads of {} values; at most {} are possible",
+                                               file.name(), c.head_dim, kMaxHeadDim));
+  }
   TANDEM_ASSIGN_OR_RETURN(c.rotary_dims, GetSizeOr(file, "phi3.rope.dimension_count", c.head_dim));
   if (c.rotary_dims == 0 || c.rotary_dims > c.head_dim || c.rotary_dims % 2 != 0 ||
       c.original_context < 2) {

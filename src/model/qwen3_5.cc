@@ -205,8 +205,8 @@ Result<Config> ReadConfig(const gguf::File& file) {
   TANDEM_ASSIGN_OR_RETURN(c.eps, file.GetFloat("qwen35.attention.layer_norm_rms_epsilon"));
   TANDEM_ASSIGN_OR_RETURN(c.heads, GetSize(file, "qwen35.attention.head_count"));
   TANDEM_ASSIGN_OR_RETURN(c.kv_heads, ReadKvHeads(file));
-  TANDEM_ASSIGN_OR_RETURN(c.head_dim, GetSize(file, "qwen35.attention.key_length"));
-  TANDEM_ASSIGN_OR_RETURN(c.state_dim, GetSize(file, "qwen35.ssm.state_size"));
+  TANDEM_ASSIGN_OR_RETURN(c.head_dim, GetSize(file, "qwen35.attention.key_length", kMaxHeadDim));
+  TANDEM_ASSIGN_OR_RETURN(c.state_dim, GetSize(file, "qwen35.ssm.state_size", kMaxHeadDim));
   TANDEM_ASSIGN_OR_RETURN(c.key_heads, GetSize(file, "qwen35.ssm.group_count"));
   TANDEM_ASSIGN_OR_RETURN(c.value_heads, GetSize(file, "qwen35.ssm.time_step_rank"));
   TANDEM_ASSIGN_OR_RETURN(const std::uint64_t taps, file.GetUintOr("qwen35.ssm.conv_kernel", 4));

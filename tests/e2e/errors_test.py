@@ -243,6 +243,15 @@ class Models(Base):
         self.check("a size that no model has", lambda g: g.set("phi3.attention.head_count", 10, HUGE))
         self.check("more layers than tensors", lambda g: g.set("phi3.block_count", UINT32, 9_000_000))
         self.check("heads that do not fit", lambda g: g.set("phi3.attention.head_count", UINT32, 7))
+        self.check("heads too wide", lambda g: g.set("phi3.attention.key_length", UINT32, 513))
+
+        def one_head(gguf):
+            gguf.set("phi3.embedding_length", UINT32, 1024)
+            gguf.set("phi3.attention.head_count", UINT32, 1)
+            gguf.set("phi3.attention.head_count_kv", UINT32, 1)
+            gguf.metadata.pop("phi3.attention.key_length", None)
+
+        self.check("one head as wide as the model", one_head)
 
     def test_tensors(self):
         self.check("a tensor that is missing", lambda g: g.tensors.pop("blk.0.ffn_up.weight"))
