@@ -155,20 +155,26 @@ struct FormatIQ4NL : BlockOf32 {
   }
 };
 
-/// acc plus the block's part of one token's kLanes results. x_sum: of the activations.
+/// acc plus the block's part of one token's kLanes results, from S without any bias. x_sum: of the
+/// activations, for minima.
+template <typename Format>
+FloatVec AddBlock(FloatVec d, FloatVec min_d, float x_d, float x_sum, IntVec s, FloatVec acc) {
+  FloatVec block;
+  if constexpr (Format::kMins) {
+    block = MulAdd(d, ToFloat(s), Mul(min_d, SplatFloat(x_sum)));
+  } else {
+    block = Mul(d, ToFloat(s));
+  }
+  return MulAdd(SplatFloat(x_d), block, acc);
+}
+/// The same from S with the codes' bias in it.
 template <typename Format>
 FloatVec FinishBlock(FloatVec d, FloatVec min_d, float x_d, std::int32_t x_sum, IntVec s,
                      FloatVec acc) {
   if constexpr (Format::kBias != 0) {
     s = Sub32(s, Splat32(x_sum * Format::kBias));
   }
-  FloatVec block;
-  if constexpr (Format::kMins) {
-    block = MulAdd(d, ToFloat(s), Mul(min_d, SplatFloat(static_cast<float>(x_sum))));
-  } else {
-    block = Mul(d, ToFloat(s));
-  }
-  return MulAdd(SplatFloat(x_d), block, acc);
+  return AddBlock<Format>(d, min_d, x_d, static_cast<float>(x_sum), s, acc);
 }
 template <typename Format>
 FloatVec FinishBlock(const Panel32& panel, const BlockQ8x32& x, IntVec s, FloatVec acc) {

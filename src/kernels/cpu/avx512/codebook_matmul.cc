@@ -1,5 +1,6 @@
 #include "kernels/cpu/avx512/codebook_rows-inl.h"
 #include "kernels/cpu/avx512/dot-inl.h"
+#include "kernels/cpu/avx512/many_tokens32-inl.h"
 #include "kernels/cpu/avx512/matmul.h"
 #include "kernels/cpu/matmul-inl.h"
 #include "kernels/cpu/mxfp4-inl.h"
@@ -44,7 +45,7 @@ void InstallAvx512CodebookMatMul(KernelTable* table) {
   Install<DecoderIQ3S>(table);
   Install<DecoderTQ1>(table);
   Install<DecoderTQ2>(table);
-  table->matmul[FormatMXFP4::kType] = {Activation::kQ8_0, &RunMatMul<Kernel32<FormatMXFP4>>};
+  table->matmul[FormatMXFP4::kType] = {Activation::kQ8_0, &RunPanels32<FormatMXFP4>};
 }
 
 }  // namespace tandem::cpu

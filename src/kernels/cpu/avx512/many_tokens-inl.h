@@ -24,8 +24,28 @@ namespace {
 /// Tokens of a tile. x and the sums have room for whole ones.
 constexpr std::size_t kManyTokens = 4;
 
+template <std::size_t kCount>
+struct Panels {
+  static constexpr std::size_t kPanels = kCount;
+};
+/// Floats from the sums of one panel's rows to those of the next panel's.
+constexpr std::size_t kPanelSums = kMaxTokens * kLanes;
+
+/// Calls dot(Panels<n>, g) for n panels from group g on, until all have had their turn.
+template <typename F>
+void ForPanels(std::size_t groups, F dot) {
+  std::size_t g = 0;
+  for (; g + 2 <= groups; g += 2) {
+    dot(Panels<2>(), g);
+  }
+  if (g < groups) {
+    dot(Panels<1>(), g);
+  }
+}
+
 template <typename Format>
 struct ManyKernel : Format {
+  using X = BlockQ8K;
   struct Panel : Format::Panel {
     IntVec scale_pairs[Format::kSubs / 2];  // words: the scales of two neighbouring sub-blocks
   };
@@ -50,9 +70,25 @@ struct ManyKernel : Format {
     return kReach * kSixteens * x.most <= INT16_MAX;
   }
 
-  /// kPanels panels times a tile; acc: of the first, acc_panel floats from one to the next.
+  static void Dot(const Panel* panels, std::size_t groups, std::size_t /*count*/, const X* x,
+                  std::size_t /*slots*/, float* acc) {
+    bool words = true;
+    for (std::size_t t = 0; t < kManyTokens; ++t) {
+      words = words && FitsWords(x[t]);
+    }
+    ForPanels(groups, [=](auto n, std::size_t g) {
+      if (words) {
+        DotTile<n.kPanels, true>(panels + g, x, acc + g * kPanelSums);
+      } else {
+        DotTile<n.kPanels, false>(panels + g, x, acc + g * kPanelSums);
+      }
+    });
+  }
+
+ private:
+  /// kPanels panels times a tile.
   template <std::size_t kPanels, bool kWords>
-  static void DotTile(const Panel* panels, const BlockQ8K* x, float* acc, std::size_t acc_panel) {
+  static void DotTile(const Panel* panels, const X* x, float* acc) {
     alignas(64) std::int32_t start[kManyTokens][16];
     if constexpr (kBiased) {
 #pragma GCC unroll 4
@@ -119,12 +155,11 @@ struct ManyKernel : Format {
       const Header<Format> header(panels[p]);
 #pragma GCC unroll 4
       for (std::size_t t = 0; t < kManyTokens; ++t) {
-        FinishSuper(header, x[t], sum[p][t], acc + p * acc_panel + t * kLanes);
+        FinishSuper(header, x[t], sum[p][t], acc + p * kPanelSums + t * kLanes);
       }
     }
   }
 
- private:
   /// The low words of the one with the high words of the other, whose low ones are 0.
   static __m512i JoinWords(__m512i low, __m512i high) {
     return _mm512_ternarylogic_epi32(high, low, Splat32(0xFFFF), 0xF8);  // high | (low & mask)
@@ -148,7 +183,7 @@ struct ManyKernel : Format {
 
 template <typename Kernel>
 struct ManyScratch {
-  typename Kernel::Panel panels[kBandRows / kLanes];
+  typename Kernel::Panel panels[kBandRows / kLanes][Kernel::kPass];
   alignas(64) float acc[kBandRows / kLanes][kMaxTokens][kLanes];
   alignas(64) std::uint8_t rows[kLanes * sizeof(typename Kernel::Block)];
 };
@@ -156,15 +191,14 @@ struct ManyScratch {
 /// The blocks of a band's rows that are wanted next, fetched a few rows at a time.
 class BlockFetch {
  public:
-  /// After block b of the band's rows comes block b + 1, after the last one the next rows' first.
-  BlockFetch(const MatMulArgs& args, const Band& band, std::size_t b, std::size_t blocks,
-             std::size_t bytes, std::size_t turns)
+  /// `bytes` from `begin` on in each row: of the band's rows, or of the next ones if begin is 0.
+  BlockFetch(const MatMulArgs& args, const Band& band, std::size_t begin, std::size_t bytes,
+             std::size_t turns)
       : stride_(args.w_row_bytes), bytes_(bytes) {
-    const bool last = b + 1 == blocks;
     std::size_t rows = band.end - band.begin;
-    const std::size_t row = last ? band.end : band.begin;
-    p_ = static_cast<const std::uint8_t*>(args.w) + row * stride_ + (last ? 0 : (b + 1) * bytes);
-    if (last && p_ + rows * stride_ > args.w_end) {
+    p_ = static_cast<const std::uint8_t*>(args.w) + (begin == 0 ? band.end : band.begin) * stride_ +
+         begin;
+    if (begin == 0 && p_ + rows * stride_ > args.w_end) {
       rows = 0;
     }
     end_ = p_ + rows * stride_;
@@ -188,49 +222,38 @@ class BlockFetch {
   std::size_t rows_per_turn_;
 };
 
-template <typename Kernel, bool kWords>
-void DotGroups(const ManyScratch<Kernel>& scratch, std::size_t groups, const BlockQ8K* x,
-               float* acc) {
-  constexpr std::size_t kPanelSums = kMaxTokens * kLanes;
-  std::size_t g = 0;
-  for (; g + 2 <= groups; g += 2) {
-    Kernel::template DotTile<2, kWords>(scratch.panels + g, x, acc + g * kPanelSums, kPanelSums);
-  }
-  if (g < groups) {
-    Kernel::template DotTile<1, kWords>(scratch.panels + g, x, acc + g * kPanelSums, kPanelSums);
-  }
-}
-
+/// A Kernel is as in matmul-inl.h, but for
+///   Dot(panels, groups, count, x, slots, acc)   for kManyTokens tokens and the panels of `groups`
+///                         times 16 rows; those of a group are kPass panels, its sums kPanelSums
+///                         floats, from the ones before
 template <typename Kernel>
 void RunManyBand(const MatMulArgs& args, const Band& band, ManyScratch<Kernel>* scratch) {
   constexpr std::size_t kBytes = sizeof(typename Kernel::Block);
+  constexpr std::size_t kPass = Kernel::kPass;
   const std::size_t blocks = args.cols / Kernel::kLength;
   const std::size_t tiles = (band.tokens + kManyTokens - 1) / kManyTokens;
   for (std::size_t g = 0; g < band.groups(); ++g) {
     __builtin_memset(scratch->acc[g], 0, tiles * kManyTokens * sizeof(scratch->acc[g][0]));
   }
-  const auto* x = static_cast<const BlockQ8K*>(args.x) + band.first;
-  for (std::size_t b = 0; b < blocks; ++b, x += args.x_slots) {
+  const auto count_from = [blocks](std::size_t b) {
+    return blocks - b < kPass ? blocks - b : kPass;
+  };
+  const auto* x = static_cast<const typename Kernel::X*>(args.x) + band.first;
+  for (std::size_t b = 0; b < blocks; b += kPass, x += kPass * args.x_slots) {
+    const std::size_t count = count_from(b);
     for (std::size_t g = 0; g < band.groups(); ++g) {
-      ExpandGroup<Kernel>(args, band, b, 1, g, scratch->rows, scratch->panels + g,
-                          sizeof(scratch->panels[0]));
+      ExpandGroup<Kernel>(args, band, b, count, g, scratch->rows, scratch->panels[g],
+                          sizeof(scratch->panels[g][0]));
     }
-    BlockFetch fetch(args, band, b, blocks, kBytes, tiles);
+    const std::size_t next = b + kPass < blocks ? b + kPass : 0;
+    BlockFetch fetch(args, band, next * kBytes, count_from(next) * kBytes, tiles);
     for (std::size_t t = 0; t < band.tokens; t += kManyTokens) {
       if (!band.stream) {
         fetch.Turn();
       }
-      bool words = true;
-      for (std::size_t i = t; i < t + kManyTokens; ++i) {
-        words = words && Kernel::FitsWords(x[i]);
-      }
-      float* acc = scratch->acc[0][t];
-      if (words) {
-        DotGroups<Kernel, true>(*scratch, band.groups(), x + t, acc);
-      } else {
-        DotGroups<Kernel, false>(*scratch, band.groups(), x + t, acc);
-      }
-      if (b + 1 == blocks) {
+      Kernel::Dot(scratch->panels[0], band.groups(), count, x + t, args.x_slots,
+                  scratch->acc[0][t]);
+      if (b + kPass >= blocks) {
         const std::size_t left = band.tokens - t;
         StoreTokens(args, band, t, left < kManyTokens ? left : kManyTokens, scratch->acc);
       }

@@ -1,6 +1,7 @@
 #include "kernels/cpu/avx512/matmul.h"
 
 #include "kernels/cpu/avx512/many_tokens-inl.h"
+#include "kernels/cpu/avx512/many_tokens32-inl.h"
 #include "kernels/cpu/avx512/one_token-inl.h"
 #include "kernels/cpu/avx512/one_token32-inl.h"
 #include "kernels/cpu/avx512/rows-inl.h"
@@ -14,7 +15,7 @@ void Run32(const MatMulArgs& args) {
   if (FewTokens(args, 1)) {
     RunOneToken32<Format>(args);
   } else {
-    RunMatMul<Kernel32<Format>>(args);
+    RunPanels32<Format>(args);
   }
 }
 
