@@ -49,13 +49,18 @@ struct Product {
     std::vector<float> y(tokens * rows);
     AlignedBuffer<std::byte> scratch(kScratchBytes);
     const std::size_t panel = table.packed_tokens;
+    const std::size_t panels = (tokens + panel - 1) / panel;
     for (std::size_t column = 0; column < cols; column += kPackedColumns) {
       const std::size_t columns = std::min(kPackedColumns, cols - column);
-      const std::size_t floats = panel * ((columns + 15) / 16 * 16);
-      AlignedBuffer<float> packed((tokens + panel - 1) / panel * floats);
-      for (std::size_t t = 0; t < tokens; t += panel) {
-        table.pack_floats(x.data() + t * Stride() + column, Stride(), std::min(panel, tokens - t),
-                          columns, packed.data() + t / panel * floats);
+      AlignedBuffer<float> packed(panels * panel * ((columns + 15) / 16 * 16));
+      for (std::size_t block = 0; block < columns; block += kPackedBlock) {
+        const std::size_t block_columns = std::min(kPackedBlock, columns - block);
+        float* out = packed.data() + block * panels * panel;
+        for (std::size_t t = 0; t < tokens; t += panel) {
+          table.pack_floats(x.data() + t * Stride() + column + block, Stride(),
+                            std::min(panel, tokens - t), block_columns, out);
+          out += panel * ((block_columns + 15) / 16 * 16);
+        }
       }
       PackedMatMulArgs args = {};
       args.w = w.data();
@@ -64,10 +69,10 @@ struct Product {
       args.column = column;
       args.columns = columns;
       args.x = packed.data();
-      args.x_panel = floats;
       args.tokens = tokens;
       args.y = y.data();
       args.y_stride = rows;
+      args.w_end = w.data() + w.size();
       args.scratch = scratch.data();
       table.matmul[type].run_packed(args);
     }
@@ -89,7 +94,7 @@ std::vector<Product> Products() {
     for (std::size_t cols = 1; cols <= 33; ++cols) {
       products.emplace_back(type, 1 + cols % 9, 1 + cols % 7, cols);
     }
-    for (const std::size_t cols : Sizes{1024, 1040, 2560, 3077}) {
+    for (const std::size_t cols : Sizes{1024, 1040, 2560, 3077, 7000}) {
       for (const std::size_t tokens : Sizes{1, 2, 3, 4, 5, 8, 18}) {
         products.emplace_back(type, 7, tokens, cols);
       }
@@ -143,6 +148,7 @@ TEST_P(FloatMatMul, ManyTokensGetTheBitsOfFew) {
   std::vector<Product> products = Products();
   for (const std::size_t type : Sizes{kF16, kBf16}) {
     products.emplace_back(type, 75, 40, 1100);
+    products.emplace_back(type, 37, 32, 3200);  // columns of two calls
     products.emplace_back(type, 3, 1100, 20);  // more tokens than one sweep takes
   }
   for (const Product& p : products) {

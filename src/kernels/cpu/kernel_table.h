@@ -66,14 +66,19 @@ struct MatMulArgs {
   void* scratch;      // kScratchBytes
 };
 
-/// Columns that one packing of float activations holds.
-inline constexpr std::size_t kPackedColumns = 1024;
+/// Columns that pack_floats and pack_columns take at most, and run_wide.
+inline constexpr std::size_t kPackedBlock = 1024;
+/// A panel has its columns rounded up to a multiple of this, which any vector's lanes divide.
+inline constexpr std::size_t kPackedMultiple = 16;
+/// Columns that run_packed takes at most.
+inline constexpr std::size_t kPackedColumns = 3 * kPackedBlock;
 /// Rows of weights that run_wide takes at most.
 inline constexpr std::size_t kWideRows = 64;
 
-/// As MatMulArgs for many tokens and the columns [column, column + columns) only, at most
-/// kPackedColumns; column is a multiple of that. x: written by pack_floats or pack_columns, panels
-/// of packed_tokens tokens one after the other. From column 0 on y is set, later it is added to.
+/// As MatMulArgs for many tokens and the columns [column, column + columns) only; column is a
+/// multiple of the most there may be. x: written by pack_floats or pack_columns, for each block of
+/// kPackedBlock columns one panel of packed_tokens tokens after the other. From column 0 on y is
+/// set, later it is added to.
 struct PackedMatMulArgs {
   const void* w;
   std::size_t w_row_bytes;
@@ -81,13 +86,13 @@ struct PackedMatMulArgs {
   std::size_t column;
   std::size_t columns;
   const float* x;
-  std::size_t x_panel;  // floats from one panel to the next
   std::size_t tokens;
   float* y;
   std::size_t y_stride;
   const float*
-      bias;       // run_wide: added to the rows of w after the sum, with the last columns; or null
-  void* scratch;  // kScratchBytes
+      bias;  // run_wide: added to the rows of w after the sum, with the last columns; or null
+  const void* w_end;  // weights up to here are wanted next: prefetch no further
+  void* scratch;      // kScratchBytes
 };
 
 struct MatMulKernel {
@@ -216,7 +221,7 @@ struct KernelTable {
                    std::size_t n, float* y, std::size_t y_stride);
   /// Tokens of a panel of packed float activations; 0 without pack_floats.
   std::size_t packed_tokens;
-  /// Packs up to packed_tokens rows of `columns` values (at most kPackedColumns) into one panel: at
+  /// Packs up to packed_tokens rows of `columns` values (at most kPackedBlock) into one panel: at
   /// most packed_tokens * (columns rounded up to 16) floats.
   void (*pack_floats)(const float* x, std::size_t x_stride, std::size_t tokens, std::size_t columns,
                       float* out);

@@ -16,8 +16,6 @@ constexpr std::size_t kBandRows = 64;
 static_assert(kBandRows <= kWideRows);
 // From so many panels of tokens on packing pays.
 constexpr std::size_t kPackFromPanels = 2;
-// Columns of packed activations are a multiple of any vector's lanes.
-constexpr std::size_t kPackedMultiple = 16;
 // Slots of x per range of columns: whole tiles of tokens.
 constexpr std::size_t kSlotMultiple = 16;
 
@@ -155,18 +153,23 @@ std::size_t MatMulDriver::PanelFloats(std::size_t columns) const {
 void MatMulDriver::Pack(Mat<const float> x_TI, const Pass& pass) {
   const std::size_t panel = table_.packed_tokens;
   const std::size_t panels = (x_TI.rows + panel - 1) / panel;
-  const std::size_t floats = PanelFloats(pass.columns);
-  TANDEM_CHECK(panels * floats <= packed_.size(), "x is larger than the device was made for");
+  TANDEM_CHECK(panels * PanelFloats(pass.columns) <= packed_.size(),
+               "x is larger than the device was made for");
   const auto pack = pass.wide ? table_.pack_columns : table_.pack_floats;
   pool_.Run(panels, [&](std::size_t p, std::size_t) {
     const std::size_t first = p * panel;
-    pack(x_TI.Row(first) + pass.column, x_TI.stride, std::min(panel, x_TI.rows - first),
-         pass.columns, packed_.data() + p * floats);
+    const float* x = x_TI.Row(first) + pass.column;
+    for (std::size_t column = 0; column < pass.columns; column += kPackedBlock) {
+      const std::size_t columns = std::min(kPackedBlock, pass.columns - column);
+      pack(x + column, x_TI.stride, std::min(panel, x_TI.rows - first), columns,
+           packed_.data() + column * panels * panel + p * PanelFloats(columns));
+    }
   });
 }
 
 void MatMulDriver::RunPackedBand(Mat<const float> x_TI, const Pass& pass, const MatMulTask& task,
-                                 std::size_t begin, std::size_t end, std::byte* scratch) {
+                                 std::size_t begin, std::size_t end, const std::byte* w_end,
+                                 std::byte* scratch) {
   const QMat& w = *task.w_OI;
   const MatMulKernel& kernel = table_.matmul[static_cast<std::size_t>(w.type)];
   const bool adds_bias = !task.bias_O.empty() && pass.column + pass.columns == w.cols;
@@ -177,11 +180,11 @@ void MatMulDriver::RunPackedBand(Mat<const float> x_TI, const Pass& pass, const 
        .column = pass.column,
        .columns = pass.columns,
        .x = packed_.data(),
-       .x_panel = PanelFloats(pass.columns),
        .tokens = x_TI.rows,
        .y = task.y_TO.data + begin,
        .y_stride = task.y_TO.stride,
        .bias = adds_bias ? task.bias_O.data() + begin : nullptr,
+       .w_end = w_end,
        .scratch = scratch});
 }
 
@@ -197,11 +200,11 @@ void MatMulDriver::Work(Mat<const float> x_TI, const Pass& pass, std::size_t wor
     const QMat& w = *task.w_OI;
     const std::size_t begin = band * pass.band_rows;
     const std::size_t end = std::min(w.rows, begin + pass.band_rows);
+    const std::byte* w_end = w.Row(std::min(w.rows, stretch_end * pass.band_rows));
     if (pass.packed) {
-      RunPackedBand(x_TI, pass, task, begin, end, scratch);
+      RunPackedBand(x_TI, pass, task, begin, end, w_end, scratch);
     } else {
-      RunBand(x_TI, task, begin, end, w.Row(std::min(w.rows, stretch_end * pass.band_rows)),
-              scratch);
+      RunBand(x_TI, task, begin, end, w_end, scratch);
     }
   };
   std::atomic<std::uint64_t>& mine = stretches_[worker].bands;
@@ -271,13 +274,14 @@ void MatMulDriver::RunAll(Mat<const float> x_TI, std::span<const MatMulTask> tas
   Quantize(x_TI, tasks);
   const std::size_t band_rows = x_TI.rows <= kStreamTokens ? kStreamBandRows : kBandRows;
   RunPass(x_TI, {.tasks = tasks, .wide = wide, .band_rows = band_rows}, worker_scratch);
-  for (std::size_t column = 0; any_packed && column < x_TI.cols; column += kPackedColumns) {
+  const std::size_t most = wide ? kPackedBlock : kPackedColumns;
+  for (std::size_t column = 0; any_packed && column < x_TI.cols; column += most) {
     const Pass pass = {.tasks = tasks,
                        .wide = wide,
                        .packed = true,
                        .band_rows = kBandRows,
                        .column = column,
-                       .columns = std::min(kPackedColumns, x_TI.cols - column)};
+                       .columns = std::min(most, x_TI.cols - column)};
     Pack(x_TI, pass);
     RunPass(x_TI, pass, worker_scratch);
   }

@@ -56,7 +56,8 @@ class MatMulDriver {
   void Pack(Mat<const float> x_TI, const Pass& pass);
   std::size_t PanelFloats(std::size_t columns) const;
   void RunPackedBand(Mat<const float> x_TI, const Pass& pass, const MatMulTask& task,
-                     std::size_t begin, std::size_t end, std::byte* scratch);
+                     std::size_t begin, std::size_t end, const std::byte* w_end,
+                     std::byte* scratch);
   void RunAll(Mat<const float> x_TI, std::span<const MatMulTask> tasks, bool wide,
               std::span<std::byte* const> worker_scratch);
   void AddBias(const MatMulTask& task);

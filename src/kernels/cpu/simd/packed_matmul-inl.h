@@ -17,7 +17,7 @@
 namespace tandem::cpu {
 namespace {
 
-static_assert(kPackedColumns == kColumns);
+static_assert(kPackedBlock == kColumns && kPackedColumns % kColumns == 0);
 
 inline constexpr std::size_t kWeightBytes = 2;
 inline constexpr std::size_t kTileSums = kPanelTokens * kPanelVectors;
@@ -31,6 +31,11 @@ inline constexpr std::size_t kSweepPanels = 84;
 /// Columns whose products are one chain of additions in WideMatMul: rounding grows with its length.
 inline constexpr std::size_t kBlockColumns = 256;
 inline constexpr std::size_t kSweepFloats = kSweepPanels * kPanelTokens * kPanelRows;
+
+/// Floats of a panel of tokens.
+inline std::size_t TokenPanel(std::size_t columns) {
+  return (columns + kPackedMultiple - 1) / kPackedMultiple * kPackedMultiple * kPanelTokens;
+}
 
 inline std::size_t ChainLength(std::size_t columns) {
   return (columns + kLanes - 1) / kLanes;
@@ -98,13 +103,14 @@ void PackWeights(const std::byte* w, std::size_t row_bytes, std::size_t rows, st
   }
 }
 
-/// A panel of weights and the sums in the making.
+/// A panel of weights and the sums in the making: of all tokens of a sweep, [token][row].
 struct WeightPanel {
   float* chains;
   std::size_t stride;  // from one chain to the next
   std::size_t length;  // of a chain
-  float* sums;         // [token][row]: of the groups so far
-  float* third;        // the same: of group 2, until group 3 joins it
+  float* sums;         // of the groups so far
+  float* third;        // of group 2, until group 3 joins it
+  float* totals;       // of the blocks of columns so far
 };
 
 /// Where one tile of the result goes.
@@ -134,16 +140,65 @@ inline void StoreResult(const TileTarget& target, std::size_t t, std::size_t v, 
   }
 }
 
-// The sums of four chains join those of the groups before, or the result.
-template <std::size_t kGroupIndex>
-void MultiplyGroup(const float* x, const WeightPanel& panel, std::size_t at,
-                   const TileTarget& target) {
+/// The tile's part of y, zeros beside it.
+inline void LoadTile(const TileTarget& from, float* sums) {
+  for (std::size_t t = 0; t < SmallerOf(kPanelTokens, from.tokens); ++t) {
+    const float* y = from.y + t * from.y_stride;
+    for (std::size_t row = 0; row < SmallerOf(kPanelRows, from.rows); row += kLanes) {
+      const std::size_t rest = from.rows - row;
+      Store(sums + t * kPanelRows + row, rest >= kLanes ? Load(y + row) : LoadFirst(y + row, rest));
+    }
+  }
+}
+inline void StoreTile(const float* sums, const TileTarget& to) {
+  for (std::size_t t = 0; t < SmallerOf(kPanelTokens, to.tokens); ++t) {
+    float* y = to.y + t * to.y_stride;
+    for (std::size_t row = 0; row < SmallerOf(kPanelRows, to.rows); row += kLanes) {
+      const F32 sum = Load(sums + t * kPanelRows + row);
+      const std::size_t rest = to.rows - row;
+      rest >= kLanes ? Store(y + row, sum) : StoreFirst(y + row, sum, rest);
+    }
+  }
+}
+
+/// Memory that is wanted next, fetched a little at a time: rows of some bytes.
+class RowFetch {
+ public:
+  RowFetch() = default;
+  RowFetch(const std::byte* p, std::size_t stride, std::size_t rows, std::size_t bytes,
+           std::size_t turns)
+      : p_(p), stride_(stride), lines_((bytes + kLine - 1) / kLine) {
+    end_ = rows * lines_;
+    lines_per_turn_ = (end_ + turns - 1) / turns;
+  }
+
+  void Turn() {
+    for (std::size_t i = 0; i < lines_per_turn_ && at_ < end_; ++i, ++at_) {
+      __builtin_prefetch(p_ + at_ / lines_ * stride_ + at_ % lines_ * kLine, 0, 2);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+
+  const std::byte* p_ = nullptr;
+  std::size_t stride_ = 0;
+  std::size_t lines_ = 1;  // of a row
+  std::size_t at_ = 0;
+  std::size_t end_ = 0;
+  std::size_t lines_per_turn_ = 0;
+};
+
+/// The sums of four chains join those of the groups before; kCount of a tile. `first`: no blocks of
+/// columns before.
+template <std::size_t kGroupIndex, std::size_t kCount>
+void MultiplyGroup(const float* x, const WeightPanel& panel, std::size_t at, bool first) {
   alignas(64) float even[kTileSums * kLanes];
   alignas(64) float odd[kTileSums * kLanes];
-  F32 acc[kTileSums];
+  F32 acc[kCount];
   const auto chain = [&](std::size_t r) {
 #pragma GCC unroll 24
-    for (std::size_t i = 0; i < kTileSums; ++i) {
+    for (std::size_t i = 0; i < kCount; ++i) {
       acc[i] = Zero();
     }
     r += kGroupIndex * kGroupChains;
@@ -153,76 +208,132 @@ void MultiplyGroup(const float* x, const WeightPanel& panel, std::size_t at,
   };
   chain(0);
 #pragma GCC unroll 24
-  for (std::size_t i = 0; i < kTileSums; ++i) {
+  for (std::size_t i = 0; i < kCount; ++i) {
     Store(even + i * kLanes, acc[i]);
   }
   chain(2);
 #pragma GCC unroll 24
-  for (std::size_t i = 0; i < kTileSums; ++i) {
+  for (std::size_t i = 0; i < kCount; ++i) {
     Store(even + i * kLanes, Load(even + i * kLanes) + acc[i]);
   }
   chain(1);
 #pragma GCC unroll 24
-  for (std::size_t i = 0; i < kTileSums; ++i) {
+  for (std::size_t i = 0; i < kCount; ++i) {
     Store(odd + i * kLanes, acc[i]);
   }
   chain(3);
+  float* sums = panel.sums + at;
+  float* third = panel.third + at;
+  float* totals = panel.totals + at;
 #pragma GCC unroll 24
-  for (std::size_t i = 0; i < kTileSums; ++i) {
+  for (std::size_t i = 0; i < kCount; ++i, sums += kLanes, third += kLanes, totals += kLanes) {
     const F32 sum = Load(even + i * kLanes) + (Load(odd + i * kLanes) + acc[i]);
-    float* sums = panel.sums + at + i * kLanes;
-    float* third = panel.third + at + i * kLanes;
-    F32 total = sum;
+    F32 joined = sum;
     if constexpr (kGroupIndex == 1) {
-      total = Load(sums) + sum;
+      joined = Load(sums) + sum;
     } else if constexpr (kGroupIndex == 3) {
-      total = Load(sums) + (Load(third) + sum);
+      joined = Load(sums) + (Load(third) + sum);
     }
     if constexpr (kGroupIndex + 1 == kGroups) {
-      StoreResult(target, i / kPanelVectors, i % kPanelVectors, total);
+      Store(totals, first ? joined : Load(totals) + joined);
     } else {
-      Store(kGroupIndex == 2 ? third : sums, total);
+      Store(kGroupIndex == 2 ? third : sums, joined);
     }
   }
 }
 
+/// The panels of tokens that a sweep passes over.
+struct Sweep {
+  const float* x;
+  std::size_t x_panel;
+  std::size_t tokens;
+  bool first;  // no blocks of columns before
+};
+
 template <std::size_t kGroupIndex>
-void SweepGroup(const PackedMatMulArgs& args, const WeightPanel& panel, std::size_t row,
-                std::size_t first, std::size_t last) {
-  for (std::size_t p = first; p < last; ++p) {
-    const std::size_t token = p * kPanelTokens;
-    MultiplyGroup<kGroupIndex>(args.x + p * args.x_panel, panel, (p - first) * kTileSums * kLanes,
-                               {.y = args.y + token * args.y_stride + row,
-                                .y_stride = args.y_stride,
-                                .tokens = args.tokens - token,
-                                .rows = args.rows - row,
-                                .add = args.column > 0,
-                                .bias = nullptr});
+void SweepGroup(const Sweep& sweep, const WeightPanel& panel, RowFetch* fetch) {
+  constexpr std::size_t kThird = kPanelTokens / 3 * kPanelVectors;  // of a tile's sums
+  std::size_t at = 0;
+  const float* x = sweep.x;
+  for (std::size_t t = 0; t < sweep.tokens; t += kPanelTokens, x += sweep.x_panel) {
+    fetch->Turn();
+    const std::size_t sums = (sweep.tokens - t) * kPanelVectors;
+    if (sums <= kThird) {
+      MultiplyGroup<kGroupIndex, kThird>(x, panel, at, sweep.first);
+    } else if (sums <= 2 * kThird) {
+      MultiplyGroup<kGroupIndex, 2 * kThird>(x, panel, at, sweep.first);
+    } else {
+      MultiplyGroup<kGroupIndex, kTileSums>(x, panel, at, sweep.first);
+    }
+    at += kTileSums * kLanes;
+  }
+}
+
+/// kPanelRows rows of weights from `row` on, or fewer, and `sweep.tokens` tokens from `token` on.
+template <typename Weight>
+void PackedSweep(const PackedMatMulArgs& args, std::size_t row, std::size_t token,
+                 std::size_t tokens, WeightPanel* panel) {
+  const std::byte* w =
+      static_cast<const std::byte*>(args.w) + row * args.w_row_bytes + args.column * kWeightBytes;
+  const std::size_t rows = SmallerOf(kPanelRows, args.rows - row);
+  const std::size_t all_tokens = (args.tokens + kPanelTokens - 1) / kPanelTokens * kPanelTokens;
+  const std::size_t tiles = (tokens + kPanelTokens - 1) / kPanelTokens;
+  const auto target = [&](std::size_t tile) {
+    const std::size_t t = token + tile * kPanelTokens;
+    return TileTarget{.y = args.y + t * args.y_stride + row,
+                      .y_stride = args.y_stride,
+                      .tokens = args.tokens - t,
+                      .rows = rows,
+                      .add = false,
+                      .bias = nullptr};
+  };
+  for (std::size_t tile = 0; args.column > 0 && tile < tiles; ++tile) {
+    LoadTile(target(tile), panel->totals + tile * kTileSums * kLanes);
+  }
+  for (std::size_t column = 0; column < args.columns; column += kColumns) {
+    const std::size_t columns = SmallerOf(kColumns, args.columns - column);
+    panel->length = ChainLength(columns);
+    panel->stride = panel->length * kPanelRows + kChainGap;
+    PackWeights<Weight>(w + column * kWeightBytes, args.w_row_bytes, rows, columns,
+                        InChains(kPanelRows, panel->stride), panel->chains);
+    // Then come the next columns, or the first ones of the next rows.
+    const bool more = column + kColumns < args.columns;
+    const std::byte* next =
+        more ? w + (column + kColumns) * kWeightBytes : w + kPanelRows * args.w_row_bytes;
+    const std::size_t next_columns =
+        SmallerOf(kColumns, more ? args.columns - column - kColumns : args.columns);
+    RowFetch fetch;
+    if (more || next + rows * args.w_row_bytes <= static_cast<const std::byte*>(args.w_end)) {
+      fetch = RowFetch(next, args.w_row_bytes, rows, next_columns * kWeightBytes, kGroups * tiles);
+    }
+    const std::size_t x_panel = TokenPanel(columns);
+    const Sweep sweep = {.x = args.x + column * all_tokens + token / kPanelTokens * x_panel,
+                         .x_panel = x_panel,
+                         .tokens = tokens,
+                         .first = args.column + column == 0};
+    SweepGroup<0>(sweep, *panel, &fetch);
+    SweepGroup<1>(sweep, *panel, &fetch);
+    if constexpr (kGroups == 4) {
+      SweepGroup<2>(sweep, *panel, &fetch);
+      SweepGroup<3>(sweep, *panel, &fetch);
+    }
+  }
+  for (std::size_t tile = 0; tile < tiles; ++tile) {
+    StoreTile(panel->totals + tile * kTileSums * kLanes, target(tile));
   }
 }
 
 template <typename Weight>
 void PackedMatMul(const PackedMatMulArgs& args) {
+  constexpr std::size_t kSweepTokens = kSweepPanels * kPanelTokens;
   WeightPanel panel;
-  panel.length = ChainLength(args.columns);
-  panel.stride = panel.length * kPanelRows + kChainGap;
-  panel.chains = static_cast<float*>(args.scratch);
-  panel.sums = panel.chains + kLanes * panel.stride;
+  panel.sums = static_cast<float*>(args.scratch);
   panel.third = panel.sums + kSweepFloats;
-  const std::size_t panels = (args.tokens + kPanelTokens - 1) / kPanelTokens;
+  panel.totals = panel.third + kSweepFloats;
+  panel.chains = panel.totals + kSweepFloats;
   for (std::size_t row = 0; row < args.rows; row += kPanelRows) {
-    const std::byte* w =
-        static_cast<const std::byte*>(args.w) + row * args.w_row_bytes + args.column * kWeightBytes;
-    PackWeights<Weight>(w, args.w_row_bytes, SmallerOf(kPanelRows, args.rows - row), args.columns,
-                        InChains(kPanelRows, panel.stride), panel.chains);
-    for (std::size_t first = 0; first < panels; first += kSweepPanels) {
-      const std::size_t last = SmallerOf(panels, first + kSweepPanels);
-      SweepGroup<0>(args, panel, row, first, last);
-      SweepGroup<1>(args, panel, row, first, last);
-      if constexpr (kGroups == 4) {
-        SweepGroup<2>(args, panel, row, first, last);
-        SweepGroup<3>(args, panel, row, first, last);
-      }
+    for (std::size_t token = 0; token < args.tokens; token += kSweepTokens) {
+      PackedSweep<Weight>(args, row, token, SmallerOf(kSweepTokens, args.tokens - token), &panel);
     }
   }
 }
@@ -264,7 +375,8 @@ void WideMatMul(const PackedMatMulArgs& args) {
                         panels + row / kPanelRows * panel_floats);
   }
   const float* x = args.x;
-  for (std::size_t token = 0; token < args.tokens; token += kPanelTokens, x += args.x_panel) {
+  const std::size_t x_panel = TokenPanel(args.columns);
+  for (std::size_t token = 0; token < args.tokens; token += kPanelTokens, x += x_panel) {
     for (std::size_t row = 0; row < args.rows; row += kPanelRows) {
       MultiplyColumns(x, panels + row / kPanelRows * panel_floats, args.columns,
                       {.y = args.y + token * args.y_stride + row,
@@ -278,9 +390,9 @@ void WideMatMul(const PackedMatMulArgs& args) {
 }
 
 static_assert(kWideRows % kPanelRows == 0 &&
-              kWideRows * kPackedColumns * sizeof(float) <= kScratchBytes);
+              kWideRows * kPackedBlock * sizeof(float) <= kScratchBytes);
 static_assert(kGroups == 2 || kGroups == 4);
-static_assert((kLanes * (kColumns / kLanes * kPanelRows + kChainGap) + 2 * kSweepFloats) *
+static_assert((kLanes * (kColumns / kLanes * kPanelRows + kChainGap) + 3 * kSweepFloats) *
                   sizeof(float) <=
               kScratchBytes);
 

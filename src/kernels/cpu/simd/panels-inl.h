@@ -13,10 +13,10 @@ inline constexpr std::size_t kPanelVectors = 2;
 inline constexpr std::size_t kPanelRows = kPanelVectors * kLanes;
 
 /// acc[t * kV + v] += sum over k < n, in order, of x[k * kStep + t * kToken] * w[k * w_step + lanes
-/// of vector v].
-template <std::size_t kV, std::size_t kStep, std::size_t kToken>
+/// of vector v], for kCount / kV tokens.
+template <std::size_t kV, std::size_t kStep, std::size_t kToken, std::size_t kCount>
 [[gnu::always_inline]] inline void AddProducts(const float* x, const float* w, std::size_t w_step,
-                                               std::size_t n, F32 (&acc)[kPanelTokens * kV]) {
+                                               std::size_t n, F32 (&acc)[kCount]) {
   for (std::size_t k = 0; k < n; ++k, x += kStep, w += w_step) {
     F32 row[kV];
 #pragma GCC unroll 2
@@ -24,7 +24,7 @@ template <std::size_t kV, std::size_t kStep, std::size_t kToken>
       row[v] = Load(w + v * kLanes);
     }
 #pragma GCC unroll 12
-    for (std::size_t t = 0; t < kPanelTokens; ++t) {
+    for (std::size_t t = 0; t < kCount / kV; ++t) {
       const F32 value = Set(x[t * kToken]);
 #pragma GCC unroll 2
       for (std::size_t v = 0; v < kV; ++v) {
