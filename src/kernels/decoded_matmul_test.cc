@@ -63,6 +63,43 @@ INSTANTIATE_TEST_SUITE_P(DecodedMatMul, EveryFormat,
                          testing::ValuesIn(quant::Formats().begin(), quant::Formats().end()),
                          [](const auto& test) { return std::string(test.param.name); });
 
+TEST(MatMulOfSeveralFormats, GivesEachTheBitsThatItHasAlone) {
+  constexpr std::size_t kRows = 70;
+  constexpr std::size_t kCols = 512;
+  constexpr std::size_t kTokens = 40;  // so many that activations of float weights are packed
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(kTokens * kCols);
+  for (float& value : x) {
+    value = normal(random);
+  }
+  std::vector<std::vector<std::byte>> bytes;
+  std::vector<QMat> weights;
+  for (const gguf::TensorType type : {gguf::TensorType::kBF16, gguf::TensorType::kQ8_0,
+                                      gguf::TensorType::kF16, gguf::TensorType::kQ4_K}) {
+    const std::size_t row_bytes = quant::FindFormat(type)->RowBytes(kCols);
+    bytes.emplace_back(kRows * row_bytes);
+    for (std::byte& byte : bytes.back()) {
+      byte = static_cast<std::byte>(random() & 0x3B);  // scales stay finite
+    }
+    weights.push_back({bytes.back().data(), type, kRows, kCols, row_bytes});
+  }
+  const std::unique_ptr<Ops> ops =
+      MakeCpuOps({.threads = 2, .max_rows = kTokens, .max_cols = kCols}).value();
+  const Mat<const float> x_TI(x.data(), kTokens, kCols);
+  const auto size = kTokens * kRows;
+  std::vector<float> together(weights.size() * size, NAN);
+  std::vector<float> alone = together;
+  std::vector<MatMulTask> tasks;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    tasks.push_back({&weights[i], Mat<float>(together.data() + i * size, kTokens, kRows)});
+    const MatMulTask task{&weights[i], Mat<float>(alone.data() + i * size, kTokens, kRows)};
+    ops->MatMul(x_TI, {&task, 1});
+  }
+  ops->MatMul(x_TI, tasks);
+  EXPECT_EQ(together, alone);
+}
+
 TEST(MatMulHook, SeesInputsAndMaySwapWeights) {
   const std::vector<float> one = {1, 2};
   const std::vector<float> other = {10, 20};

@@ -62,16 +62,17 @@ MatMulDriver::MatMulDriver(const KernelTable& table, ThreadPool& pool, std::size
                            std::size_t max_cols)
     : table_(table),
       pool_(pool),
-      q8k_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 256) * sizeof(BlockQ8K)),
-      q8x32_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 32) * sizeof(BlockQ8x32)),
-      packed_(table.packed_tokens == 0
-                  ? 0
-                  : RoundUp(max_rows, table.packed_tokens) *
-                        std::min(kPackedColumns, RoundUp(max_cols, kPackedMultiple))),
+      q8k_bytes_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 256) * sizeof(BlockQ8K)),
+      q8x32_bytes_(RoundUp(max_rows, kSlotMultiple) * (max_cols / 32) * sizeof(BlockQ8x32)),
+      packed_floats_(table.packed_tokens == 0
+                         ? 0
+                         : RoundUp(max_rows, table.packed_tokens) *
+                               std::min(kPackedColumns, RoundUp(max_cols, kPackedMultiple))),
+      memory_(std::max(q8k_bytes_ + q8x32_bytes_, packed_floats_ * sizeof(float))),
       stretches_(pool.size()) {}
 
 std::size_t MatMulDriver::scratch_bytes() const {
-  return q8k_.size() + q8x32_.size() + packed_.size() * sizeof(float);
+  return memory_.size();
 }
 
 void MatMulDriver::Quantize(Mat<const float> x_TI, std::span<const MatMulTask> tasks) {
@@ -86,18 +87,16 @@ void MatMulDriver::Quantize(Mat<const float> x_TI, std::span<const MatMulTask> t
     return;
   }
   const std::size_t slots = RoundUp(x_TI.rows, kSlotMultiple);
-  TANDEM_CHECK(!needs_q8k || slots * (x_TI.cols / 256) * sizeof(BlockQ8K) <= q8k_.size(),
+  TANDEM_CHECK(!needs_q8k || slots * (x_TI.cols / 256) * sizeof(BlockQ8K) <= q8k_bytes_,
                "x is larger than the device was made for");
-  TANDEM_CHECK(!needs_q8x32 || slots * (x_TI.cols / 32) * sizeof(BlockQ8x32) <= q8x32_.size(),
+  TANDEM_CHECK(!needs_q8x32 || slots * (x_TI.cols / 32) * sizeof(BlockQ8x32) <= q8x32_bytes_,
                "x is larger than the device was made for");
   pool_.Run(x_TI.rows, [&](std::size_t t, std::size_t) {
     if (needs_q8k) {
-      table_.quantize_q8k(x_TI.Row(t), x_TI.cols, reinterpret_cast<BlockQ8K*>(q8k_.data()) + t,
-                          slots);
+      table_.quantize_q8k(x_TI.Row(t), x_TI.cols, q8k() + t, slots);
     }
     if (needs_q8x32) {
-      table_.quantize_q8_0(x_TI.Row(t), x_TI.cols, reinterpret_cast<BlockQ8x32*>(q8x32_.data()) + t,
-                           slots);
+      table_.quantize_q8_0(x_TI.Row(t), x_TI.cols, q8x32() + t, slots);
     }
   });
 }
@@ -118,7 +117,7 @@ void MatMulDriver::RunBand(Mat<const float> x_TI, const MatMulTask& task, std::s
   }
   const void* x = x_TI.data;
   if (kernel.activation != Activation::kF32) {
-    x = kernel.activation == Activation::kQ8K ? q8k_.data() : q8x32_.data();
+    x = kernel.activation == Activation::kQ8K ? static_cast<const void*>(q8k()) : q8x32();
   }
   kernel.run({.w = w.Row(begin),
               .w_row_bytes = w.row_bytes,
@@ -153,7 +152,7 @@ std::size_t MatMulDriver::PanelFloats(std::size_t columns) const {
 void MatMulDriver::Pack(Mat<const float> x_TI, const Pass& pass) {
   const std::size_t panel = table_.packed_tokens;
   const std::size_t panels = (x_TI.rows + panel - 1) / panel;
-  TANDEM_CHECK(panels * PanelFloats(pass.columns) <= packed_.size(),
+  TANDEM_CHECK(panels * PanelFloats(pass.columns) <= packed_floats_,
                "x is larger than the device was made for");
   const auto pack = pass.wide ? table_.pack_columns : table_.pack_floats;
   pool_.Run(panels, [&](std::size_t p, std::size_t) {
@@ -162,7 +161,7 @@ void MatMulDriver::Pack(Mat<const float> x_TI, const Pass& pass) {
     for (std::size_t column = 0; column < pass.columns; column += kPackedBlock) {
       const std::size_t columns = std::min(kPackedBlock, pass.columns - column);
       pack(x + column, x_TI.stride, std::min(panel, x_TI.rows - first), columns,
-           packed_.data() + column * panels * panel + p * PanelFloats(columns));
+           packed() + column * panels * panel + p * PanelFloats(columns));
     }
   });
 }
@@ -179,7 +178,7 @@ void MatMulDriver::RunPackedBand(Mat<const float> x_TI, const Pass& pass, const 
        .rows = end - begin,
        .column = pass.column,
        .columns = pass.columns,
-       .x = packed_.data(),
+       .x = packed(),
        .tokens = x_TI.rows,
        .y = task.y_TO.data + begin,
        .y_stride = task.y_TO.stride,

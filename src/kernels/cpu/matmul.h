@@ -39,6 +39,10 @@ class MatMulDriver {
     std::atomic<std::uint64_t> bands{0};
   };
 
+  BlockQ8K* q8k() { return reinterpret_cast<BlockQ8K*>(memory_.data()); }
+  BlockQ8x32* q8x32() { return reinterpret_cast<BlockQ8x32*>(memory_.data() + q8k_bytes_); }
+  float* packed() { return reinterpret_cast<float*>(memory_.data()); }
+
   void Quantize(Mat<const float> x_TI, std::span<const MatMulTask> tasks);
   /// Which tasks of a call are at work, and on which columns.
   struct Pass {
@@ -69,9 +73,11 @@ class MatMulDriver {
 
   const KernelTable& table_;
   ThreadPool& pool_;
-  AlignedBuffer<std::byte> q8k_;
-  AlignedBuffer<std::byte> q8x32_;
-  AlignedBuffer<float> packed_;  // at most kPackedColumns columns of all tokens
+  std::size_t q8k_bytes_;
+  std::size_t q8x32_bytes_;
+  std::size_t packed_floats_;  // at most kPackedColumns columns of all tokens
+  /// Rounded activations of both formats; when they have been multiplied, packed ones.
+  AlignedBuffer<std::byte> memory_;
   std::vector<Stretch> stretches_;
 };
 
