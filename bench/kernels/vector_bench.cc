@@ -14,6 +14,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/format.h"
+#include "fma_limit.h"
 #include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/kv_page.h"
 #include "kernels/ops.h"
@@ -38,55 +39,14 @@ void Rate(benchmark::State& state, const char* name, double per_iteration) {
   state.counters[name] = Counter(per_iteration, Counter::kIsIterationInvariantRate);
 }
 
-// Twelve independent chains, as many as two units of four cycles want and more.
-__attribute__((target("avx512f"))) float MultiplyAdds512(std::size_t rounds, const float* start) {
-  __m512 acc[12];
-#pragma GCC unroll 12
-  for (std::size_t i = 0; i < 12; ++i) {
-    acc[i] = _mm512_set1_ps(start[i]);
-  }
-  const __m512 x = _mm512_set1_ps(start[12]);
-  for (std::size_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-    for (std::size_t i = 0; i < 12; ++i) {
-      acc[i] = _mm512_fmadd_ps(acc[i], x, x);
-    }
-  }
-#pragma GCC unroll 12
-  for (std::size_t i = 1; i < 12; ++i) {
-    acc[0] = _mm512_add_ps(acc[0], acc[i]);
-  }
-  return _mm512_cvtss_f32(acc[0]);
-}
-
-__attribute__((target("avx2,fma"))) float MultiplyAdds256(std::size_t rounds, const float* start) {
-  __m256 acc[12];
-#pragma GCC unroll 12
-  for (std::size_t i = 0; i < 12; ++i) {
-    acc[i] = _mm256_set1_ps(start[i]);
-  }
-  const __m256 x = _mm256_set1_ps(start[12]);
-  for (std::size_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-    for (std::size_t i = 0; i < 12; ++i) {
-      acc[i] = _mm256_fmadd_ps(acc[i], x, x);
-    }
-  }
-#pragma GCC unroll 12
-  for (std::size_t i = 1; i < 12; ++i) {
-    acc[0] = _mm256_add_ps(acc[0], acc[i]);
-  }
-  return _mm256_cvtss_f32(acc[0]);
-}
-
 void LimitFlops(benchmark::State& state, bool wide) {
   constexpr std::size_t kRounds = 100000;
-  const std::vector<float> start = Normals(13, 0.1F);
+  const std::vector<float> start = Normals(kMultiplyAddChains + 1, 0.1F);
   for (auto _ : state) {
     benchmark::DoNotOptimize(wide ? MultiplyAdds512(kRounds, start.data())
                                   : MultiplyAdds256(kRounds, start.data()));
   }
-  Rate(state, "flops", kRounds * 12 * (wide ? 32.0 : 16.0));
+  Rate(state, "flops", kRounds * kMultiplyAddChains * (wide ? 32.0 : 16.0));
 }
 
 __attribute__((target("avx2"))) int ReadAll(const std::byte* p, std::size_t n) {
