@@ -39,9 +39,10 @@ std::size_t Int8DotRounds(std::size_t rounds) {
   Vec codes = _mm256_set1_epi8(3);
   Vec x = _mm256_set1_epi8(5);
   for (std::size_t i = 0; i < rounds; ++i) {
-    __asm__ volatile("" : "+x"(codes), "+x"(x));  // every round anew
 #pragma GCC unroll 8
     for (std::size_t chain = 0; chain < kChains; ++chain) {
+      // Every chain anew: the product does not depend on the sum, and once would be enough for all.
+      __asm__ volatile("" : "+x"(codes), "+x"(x));
       sums[chain] =
           _mm256_add_epi32(sums[chain], _mm256_madd_epi16(_mm256_maddubs_epi16(codes, x), ones));
     }
