@@ -26,11 +26,17 @@ struct LossArguments {
   std::size_t window = 512;
   OpenSettings open;
   bool special = false;
+  bool jsonl = false;
   bool json = false;
 
   void Add(CLI::App& app) {
-    app.add_option("--window", window, "Tokens read on end; the second half is scored; default 512")
-        ->option_text(" N");
+    CLI::Option* cut = app.add_option("--window", window,
+                                      "Tokens read on end; the second half is scored; default 512")
+                           ->option_text(" N");
+    app.add_flag(
+           "--jsonl", jsonl,
+           "FILE has a text in each line, a JSON string; each is read alone, all of it scored")
+        ->excludes(cut);
     app.add_option("--journal", journal,
                    "Keep what is finished in FILE and go on from there after an interruption")
         ->option_text(" FILE");
@@ -46,15 +52,17 @@ struct LossArguments {
     app.add_flag("--json", json, "Print one JSON object");
   }
 
-  TextLossOptions Options(const OpenedModel& opened, std::string key) const {
+  TextLossOptions Options(const OpenedModel& opened, std::vector<std::size_t> parts,
+                          std::string key) const {
     TextLossOptions options;
     options.engine = opened.engine;
     options.window = window;
+    options.parts = std::move(parts);
     options.journal = journal;
     options.journal_key = std::move(key);
     if (::isatty(STDERR_FILENO) != 0) {
       options.progress = [](std::size_t done, std::size_t windows) {
-        std::fprintf(stderr, "\r\033[K%zu of %zu windows", done, windows);
+        std::fprintf(stderr, "\r\033[K%zu of %zu read", done, windows);
       };
     }
     return options;
@@ -67,11 +75,41 @@ void ClearProgress() {
   }
 }
 
-Result<std::vector<TokenId>> ReadIds(const LossArguments& arguments, const OpenedModel& opened) {
+/// The tokens of the file.
+struct Ids {
+  std::vector<TokenId> all;
+  std::vector<std::size_t> parts;  // see TextLossOptions
+
+  bool operator==(const Ids&) const = default;
+};
+
+Result<Ids> ReadIds(const LossArguments& arguments, const OpenedModel& opened) {
   TANDEM_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments.file));
   TANDEM_RETURN_IF_ERROR(CheckUtf8(text, arguments.file));
-  const auto& tokenizer = opened.loaded->tokenizer();
-  return arguments.special ? tokenizer.EncodeSpecial(text) : tokenizer.EncodePlain(text);
+  const auto encode = [&](std::string_view part) {
+    const auto& tokenizer = opened.loaded->tokenizer();
+    return arguments.special ? tokenizer.EncodeSpecial(part) : tokenizer.EncodePlain(part);
+  };
+  Ids ids;
+  if (!arguments.jsonl) {
+    ids.all = encode(text);
+    return ids;
+  }
+  TANDEM_RETURN_IF_ERROR(ForLines(text, [&](std::string_view line, std::size_t number) -> Status {
+    const std::string where = Format("{}, line {}", arguments.file, number);
+    TANDEM_ASSIGN_OR_RETURN(const Json parsed, ParseJson(line, where));
+    if (!parsed.is_string()) {
+      return {StatusCode::kInvalidArgument, Format("{} is not a JSON string", where)};
+    }
+    const std::vector<TokenId> part = encode(parsed.get_ref<const std::string&>());
+    ids.all.insert(ids.all.end(), part.begin(), part.end());
+    ids.parts.push_back(part.size());
+    return OkStatus();
+  }));
+  if (ids.parts.empty()) {
+    return Status(StatusCode::kInvalidArgument, Format("{} has no texts", arguments.file));
+  }
+  return ids;
 }
 
 std::string ModelKey(const OpenedModel& opened) {
@@ -110,9 +148,9 @@ class PerplexityCommand : public Command {
 
   Result<ExitCode> Run() override {
     TANDEM_ASSIGN_OR_RETURN(const OpenedModel opened, OpenedModel::Load(model_, arguments_.open));
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(arguments_, opened));
-    const Result<TextLoss> loss = MeasurePerplexity(opened.loaded->network(), ids,
-                                                    arguments_.Options(opened, ModelKey(opened)));
+    TANDEM_ASSIGN_OR_RETURN(const Ids ids, ReadIds(arguments_, opened));
+    const Result<TextLoss> loss = MeasurePerplexity(
+        opened.loaded->network(), ids.all, arguments_.Options(opened, ids.parts, ModelKey(opened)));
     ClearProgress();
     if (!loss.ok()) {
       return loss.status();
@@ -151,18 +189,19 @@ class KlCommand : public Command {
     base_open.kv = base_kv_.empty() ? arguments_.open.kv : base_kv_;
     TANDEM_ASSIGN_OR_RETURN(const OpenedModel base, OpenedModel::Load(base_, base_open));
     TANDEM_ASSIGN_OR_RETURN(const OpenedModel model, OpenedModel::Load(model_, arguments_.open));
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> ids, ReadIds(arguments_, base));
-    TANDEM_ASSIGN_OR_RETURN(const std::vector<TokenId> other, ReadIds(arguments_, model));
-    if (ids != other) {
+    TANDEM_ASSIGN_OR_RETURN(const Ids ids, ReadIds(arguments_, base));
+    TANDEM_ASSIGN_OR_RETURN(const Ids other, ReadIds(arguments_, model));
+    if (!(ids == other)) {
       return Status(StatusCode::kInvalidArgument,
                     Format("{} and {} split the text into different tokens; their distributions "
                            "cannot be compared",
                            base_, model_));
     }
-    TextLossOptions options = arguments_.Options(model, ModelKey(base) + " " + ModelKey(model));
+    TextLossOptions options =
+        arguments_.Options(model, ids.parts, ModelKey(base) + " " + ModelKey(model));
     options.base_kv = base.engine.kv;
     const Result<Divergence> result =
-        MeasureDivergence(base.loaded->network(), model.loaded->network(), ids, options);
+        MeasureDivergence(base.loaded->network(), model.loaded->network(), ids.all, options);
     ClearProgress();
     if (!result.ok()) {
       return result.status();

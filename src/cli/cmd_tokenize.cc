@@ -18,21 +18,6 @@ void Print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
-// Calls f(line, number from 1) for each line of `text` that is not empty.
-template <typename F>
-Status ForLines(std::string_view text, F&& f) {
-  std::size_t number = 1;
-  for (std::size_t begin = 0; begin < text.size(); ++number) {
-    const std::size_t end = std::min(text.size(), text.find('\n', begin));
-    const std::string_view line = text.substr(begin, end - begin);
-    if (!line.empty()) {
-      TANDEM_RETURN_IF_ERROR(f(line, number));
-    }
-    begin = end + 1;
-  }
-  return OkStatus();
-}
-
 class TokenizeCommand : public Command {
  public:
   explicit TokenizeCommand(CLI::App& app) : Command(app) {

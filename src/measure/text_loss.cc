@@ -55,6 +55,36 @@ Estimate MeanOf(const std::vector<double>& values) {
   return estimate;
 }
 
+// A stretch of the text that is read from an empty state.
+struct Window {
+  std::size_t begin = 0;
+  std::size_t tokens = 0;
+  std::size_t first_row = 0;  // that is scored
+};
+
+std::vector<Window> WindowsOf(std::size_t text_tokens, const TextLossOptions& options) {
+  std::vector<Window> windows;
+  if (options.parts.empty()) {
+    const std::size_t tokens = options.window;
+    for (std::size_t begin = 0; begin + tokens <= text_tokens; begin += tokens) {
+      windows.push_back({.begin = begin, .tokens = tokens, .first_row = tokens / 2});
+    }
+    return windows;
+  }
+  std::size_t begin = 0;
+  for (const std::size_t tokens : options.parts) {
+    windows.push_back({.begin = begin, .tokens = tokens});
+    begin += tokens;
+  }
+  TANDEM_CHECK(begin == text_tokens, "the parts are the text");
+  return windows;
+}
+
+std::size_t LongestWindow(const TextLossOptions& options) {
+  return options.parts.empty() ? options.window
+                               : *std::max_element(options.parts.begin(), options.parts.end());
+}
+
 // One model reading a batch of windows.
 class Reader {
  public:
@@ -64,23 +94,24 @@ class Reader {
   static Result<std::unique_ptr<Reader>> Create(const Network& network,
                                                 const TextLossOptions& options) {
     EngineOptions engine = options.engine;
-    engine.context_tokens = options.window;
+    engine.context_tokens = LongestWindow(options);
     TANDEM_ASSIGN_OR_RETURN(std::unique_ptr<Engine> made, Engine::Create(network, engine));
     return std::unique_ptr<Reader>(new Reader(std::move(made)));
   }
 
-  Status Start(std::span<const TokenId> text, std::size_t window_tokens,
+  Status Start(std::span<const TokenId> text, std::span<const Window> all,
                std::span<const std::size_t> windows, const OnLogits& on_logits) {
     requests_.clear();
     sequences_.clear();
     for (const std::size_t window : windows) {
+      const Window& at = all[window];
       Sequence& sequence = sequences_.emplace_back(engine_->NewSequence());
       Request& request = requests_.emplace_back();
       request.sequence = &sequence;
-      const std::span<const TokenId> ids = text.subspan(window * window_tokens, window_tokens);
+      const std::span<const TokenId> ids = text.subspan(at.begin, at.tokens);
       request.prompt.assign(ids.begin(), ids.end());
       // Row i predicts token i + 1.
-      for (std::size_t row = window_tokens / 2; row + 1 < window_tokens; ++row) {
+      for (std::size_t row = at.first_row; row + 1 < at.tokens; ++row) {
         request.logit_rows.push_back(row);
       }
       request.on_logits = [&on_logits, window](std::size_t row, std::span<const float> logits) {
@@ -112,9 +143,20 @@ class Reader {
 
 Status CheckText(const Network& network, std::span<const TokenId> text,
                  const TextLossOptions& options) {
-  if (options.window < 4 || options.window > network.info().context_length) {
-    return {StatusCode::kInvalidArgument, Format("a window of {} tokens is not within 4 to {}",
-                                                 options.window, network.info().context_length)};
+  const std::size_t context = network.info().context_length;
+  for (std::size_t i = 0; i < options.parts.size(); ++i) {
+    if (options.parts[i] < 2 || options.parts[i] > context) {
+      return {StatusCode::kInvalidArgument,
+              Format("text {} has {} tokens, which is not within 2 to {}", i + 1, options.parts[i],
+                     context)};
+    }
+  }
+  if (!options.parts.empty()) {
+    return OkStatus();
+  }
+  if (options.window < 4 || options.window > context) {
+    return {StatusCode::kInvalidArgument,
+            Format("a window of {} tokens is not within 4 to {}", options.window, context)};
   }
   if (text.size() < options.window) {
     return {
@@ -130,19 +172,24 @@ Result<WindowJournal> OpenJournal(const TextLossOptions& options, std::span<cons
     return WindowJournal();
   }
   std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
+  const auto add = [&hash](std::uint64_t value) { hash = (hash ^ value) * 0x100000001B3; };
   for (const TokenId id : text) {
-    hash = (hash ^ static_cast<std::uint64_t>(id)) * 0x100000001B3;
+    add(static_cast<std::uint64_t>(id));
   }
-  return WindowJournal::Open(options.journal, Format("{} {} window {} text {:016x}", kind,
-                                                     options.journal_key, options.window, hash));
+  for (const std::size_t tokens : options.parts) {
+    add(tokens);
+  }
+  const std::string cut = options.parts.empty() ? Format("window {}", options.window)
+                                                : Format("{} texts", options.parts.size());
+  return WindowJournal::Open(options.journal,
+                             Format("{} {} {} text {:016x}", kind, options.journal_key, cut, hash));
 }
 
 // Calls run(windows) for the windows that the journal does not have, a batch at a time; run gives
 // their scores. All scores end up in order.
 template <typename Run>
-Result<WindowScores> ForWindows(std::span<const TokenId> text, const TextLossOptions& options,
+Result<WindowScores> ForWindows(std::size_t count, const TextLossOptions& options,
                                 WindowJournal journal, Run run) {
-  const std::size_t count = text.size() / options.window;
   std::map<std::size_t, WindowScores> scores = journal.finished();
   std::vector<std::size_t> missing;
   for (std::size_t window = 0; window < count; ++window) {
@@ -191,21 +238,22 @@ Result<TextLoss> MeasurePerplexity(const Network& network, std::span<const Token
   TANDEM_RETURN_IF_ERROR(CheckText(network, text, options));
   TANDEM_ASSIGN_OR_RETURN(WindowJournal journal, OpenJournal(options, text, "perplexity"));
   TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> reader, Reader::Create(network, options));
+  const std::vector<Window> all = WindowsOf(text.size(), options);
   const auto run =
       [&](std::span<const std::size_t> windows) -> Result<std::map<std::size_t, WindowScores>> {
     std::map<std::size_t, WindowScores> done;
     const Reader::OnLogits score = [&](std::size_t window, std::size_t row,
                                        std::span<const float> logits) {
-      done[window]["nll"].push_back(
-          Nll(text, window * options.window + row + 1, logits, LogSum(logits)));
+      done[window]["nll"].push_back(Nll(text, all[window].begin + row + 1, logits, LogSum(logits)));
     };
-    TANDEM_RETURN_IF_ERROR(reader->Start(text, options.window, windows, score));
+    TANDEM_RETURN_IF_ERROR(reader->Start(text, all, windows, score));
     while (reader->Step()) {
     }
     TANDEM_RETURN_IF_ERROR(reader->CheckFinished());
     return done;
   };
-  TANDEM_ASSIGN_OR_RETURN(WindowScores scores, ForWindows(text, options, std::move(journal), run));
+  TANDEM_ASSIGN_OR_RETURN(WindowScores scores,
+                          ForWindows(all.size(), options, std::move(journal), run));
   return LossOf(text.size(), scores["nll"]);
 }
 
@@ -227,6 +275,7 @@ Result<Divergence> MeasureDivergence(const Network& base, const Network& model,
                           Reader::Create(base, base_options));
   TANDEM_ASSIGN_OR_RETURN(const std::unique_ptr<Reader> model_reader,
                           Reader::Create(model, options));
+  const std::vector<Window> all = WindowsOf(text.size(), options);
   const auto run =
       [&](std::span<const std::size_t> windows) -> Result<std::map<std::size_t, WindowScores>> {
     std::map<std::size_t, WindowScores> done;
@@ -243,7 +292,7 @@ Result<Divergence> MeasureDivergence(const Network& base, const Network& model,
       const std::vector<float>& expected = found->second;
       const double base_log_sum = LogSum(expected);
       const double log_sum = LogSum(logits);
-      const std::size_t at = window * options.window + row + 1;
+      const std::size_t at = all[window].begin + row + 1;
       WindowScores& scores = done[window];
       scores["base_nll"].push_back(Nll(text, at, expected, base_log_sum));
       scores["nll"].push_back(Nll(text, at, logits, log_sum));
@@ -251,8 +300,8 @@ Result<Divergence> MeasureDivergence(const Network& base, const Network& model,
       scores["same"].push_back(Argmax(expected) == Argmax(logits) ? 1 : 0);
       waiting.erase(found);
     };
-    TANDEM_RETURN_IF_ERROR(base_reader->Start(text, options.window, windows, keep));
-    TANDEM_RETURN_IF_ERROR(model_reader->Start(text, options.window, windows, score));
+    TANDEM_RETURN_IF_ERROR(base_reader->Start(text, all, windows, keep));
+    TANDEM_RETURN_IF_ERROR(model_reader->Start(text, all, windows, score));
     while (base_reader->Step()) {
       TANDEM_RETURN_IF_ERROR(base_reader->CheckFinished());
       model_reader->Step();
@@ -260,7 +309,8 @@ Result<Divergence> MeasureDivergence(const Network& base, const Network& model,
     TANDEM_RETURN_IF_ERROR(model_reader->CheckFinished());
     return done;
   };
-  TANDEM_ASSIGN_OR_RETURN(WindowScores scores, ForWindows(text, options, std::move(journal), run));
+  TANDEM_ASSIGN_OR_RETURN(WindowScores scores,
+                          ForWindows(all.size(), options, std::move(journal), run));
   Divergence result{.base = LossOf(text.size(), scores["base_nll"]),
                     .model = LossOf(text.size(), scores["nll"]),
                     .kl = MeanOf(scores["kl"]),

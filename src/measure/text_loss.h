@@ -22,6 +22,9 @@ struct TextLossOptions {
   /// each is scored. Tokens after the last whole window are not read. (The convention of
   /// llama.cpp's perplexity tool, so that figures can be compared.)
   std::size_t window = 512;
+  /// Not empty: the text is of parts of so many tokens, at least 2, instead; each is read from an
+  /// empty state, and all of it is scored.
+  std::vector<std::size_t> parts;
   std::size_t windows_together = 4;  // read as one batch
   /// Finished windows are appended here, one JSON object per line, and not computed again by a
   /// later run with the same models, text and window. Empty: none.
@@ -43,8 +46,8 @@ struct TextLoss {
   Estimate perplexity = {};  // exp of it
 };
 
-/// How well `network` predicts the text. InvalidArgument for a text shorter than a window or a
-/// window longer than the model's context; errors of the engine and of the journal.
+/// How well `network` predicts the text. InvalidArgument for a text shorter than a window and for a
+/// window or part that the model's context does not hold; errors of the engine and of the journal.
 Result<TextLoss> MeasurePerplexity(const Network& network, std::span<const TokenId> text,
                                    const TextLossOptions& options);
 

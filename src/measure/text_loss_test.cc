@@ -130,6 +130,52 @@ TEST_F(TextLossTest, GoesOnWhereAJournalEnds) {
             StatusCode::kInvalidArgument);
 }
 
+TEST_F(TextLossTest, PartsAreReadAloneAndScoredWhole) {
+  options_.parts = {40, 2, 58};
+  const auto loss = MeasurePerplexity(*network_, text_, options_);
+  ASSERT_TRUE(loss.ok()) << loss.status().message();
+  EXPECT_EQ(loss->scored, 39 + 1 + 57);
+  double sum = 0;
+  std::size_t begin = 0;
+  for (const std::size_t tokens : std::vector<std::size_t>(options_.parts)) {
+    options_.parts = {tokens};
+    const auto part = std::span<const TokenId>(text_).subspan(begin, tokens);
+    const auto alone = MeasurePerplexity(*network_, part, options_);
+    ASSERT_TRUE(alone.ok()) << alone.status().message();
+    sum += alone->nll.mean * static_cast<double>(tokens - 1);
+    begin += tokens;
+  }
+  EXPECT_NEAR(loss->nll.mean, sum / 97, 1e-12);
+}
+
+TEST_F(TextLossTest, PartsDivergeLikeWindows) {
+  options_.base_kv = KvType::kF32;
+  options_.engine.kv = KvType::kQ4_0;
+  options_.parts = {33, 5, 62};
+  const auto result = MeasureDivergence(*network_, *network_, text_, options_);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->base.scored, 97);
+  EXPECT_GT(result->kl.mean, 0);
+}
+
+TEST_F(TextLossTest, RefusesAPartThatPredictsNothing) {
+  options_.parts = {50, 1, 49};
+  const auto loss = MeasurePerplexity(*network_, text_, options_);
+  EXPECT_EQ(loss.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(loss.status().message().find("text 2 has 1 tokens"), std::string::npos)
+      << loss.status().message();
+}
+
+// A journal of other parts of the same tokens is another measurement's.
+TEST_F(TextLossTest, AJournalKnowsItsParts) {
+  options_.journal = journal_;
+  options_.parts = {50, 50};
+  ASSERT_TRUE(MeasurePerplexity(*network_, text_, options_).ok());
+  options_.parts = {40, 60};
+  EXPECT_EQ(MeasurePerplexity(*network_, text_, options_).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
 TEST_F(TextLossTest, RefusesAShortText) {
   text_.resize(20);
   EXPECT_EQ(MeasurePerplexity(*network_, text_, options_).status().code(),
