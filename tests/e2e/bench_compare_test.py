@@ -43,10 +43,10 @@ esac
 """
 
 
-def report(prefill, decode, cpu="Test CPU", depths=(0,)):
+def report(prefill, decode, cpu="Test CPU", depths=(0,), limit=200):
     def row(phase, tokens, depth, rate):
         return {"phase": phase, "tokens": tokens, "depth": depth, "batch": 1, "threads": 2,
-                "tokens_per_second": {"median": rate, "min": rate, "max": rate}}
+                "tokens_per_second": {"median": rate, "min": rate, "max": rate}, "share_of_limit": rate / limit}
     results = [r for d in depths for r in (row("prefill", 512, d, prefill), row("decode", 32, d, decode))]
     return json.dumps({"peak_rss_bytes": 2_500_000_000, "machine": {"cpu": cpu, "cores": 2, "isa": "avx2", "system": "x"}, "results": results})
 
@@ -131,9 +131,41 @@ class Compare(unittest.TestCase):
         base = self.save(report(100, 10))
         done = self.compare("--tandem", self.tandem(report(100, 8.5)), "--baseline", base)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("decode 32: -15.0%  REGRESSION", done.stdout)
+        self.assertIn("decode 32: -15.0%, as a share of the limit -15.0%  REGRESSION", done.stdout)
         done = self.compare("--tandem", self.tandem(report(100, 8.5)), "--baseline", base, "--noise", "0.2")
         self.assertEqual(done.returncode, 0)
+
+    def test_a_slow_day_of_the_machine_is_no_regression(self):
+        base = self.save(report(100, 10))
+        done = self.compare("--tandem", self.tandem(report(70, 7, limit=140)), "--baseline", base)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("decode 32: -30.0%, as a share of the limit +0.0%\n", done.stdout)
+        done = self.compare("--tandem", self.tandem(report(70, 7, limit=160)), "--baseline", base)
+        self.assertEqual(done.returncode, 1)
+
+    def test_a_folder_has_a_place_for_each_machine_and_model(self):
+        folder = self.folder / "baseline"
+        folder.mkdir()
+        done = self.compare("--tandem", self.tandem(report(100, 10)), "--save", str(folder))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([str(path.relative_to(folder)) for path in folder.rglob("*.json")],
+                         ["test-cpu-2-cores-avx2/model-f16.json"])
+        done = self.compare("--tandem", self.tandem(report(100, 8)), "--baseline", str(folder))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("decode 32: -20.0%, as a share of the limit -20.0%  REGRESSION", done.stdout)
+        done = self.compare("--tandem", self.tandem(report(100, 10, cpu="Other CPU")), "--baseline", str(folder))
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("has no baseline of this machine (other-cpu-2-cores-avx2)", done.stderr)
+        done = self.compare("--tandem", self.tandem(report(100, 10)), "--baseline", str(folder), "--kv", "q8_0")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("model-q8_0.json: No such file", done.stderr)
+
+    def test_another_machine_ends_the_run_at_once(self):
+        base = self.save(report(100, 10))
+        self.log.unlink()
+        done = self.compare("--tandem", self.tandem(report(100, 10, cpu="Other CPU")), "--baseline", base, rounds=3)
+        self.assertEqual(done.returncode, 3)
+        self.assertEqual(len(self.log.read_text().splitlines()), 1)
 
     def test_another_machine_is_refused_with_3(self):
         base = self.save(report(100, 10))
