@@ -1,11 +1,9 @@
 #pragma once
 
-#include <ucontext.h>
 #include <x86intrin.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
@@ -17,6 +15,7 @@
 #include "base/format.h"
 #include "base/function_ref.h"
 #include "fma_limit.h"
+#include "kernels/count_instructions.h"
 #include "kernels/cpu/cpu_features.h"
 #include "measure/machine.h"
 
@@ -24,30 +23,7 @@
 
 namespace tandem::cpu {
 
-// What the signal handler writes; a handler has no other place.
-inline volatile std::uint64_t counted_instructions = 0;
-inline volatile std::uint64_t last_address = 0;
-
-inline void CountInstruction(int /*signal*/, siginfo_t* /*info*/, void* context) {
-  const auto address =
-      static_cast<std::uint64_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
-  // A string instruction stops after each repetition, at its own address.
-  if (address != last_address) {
-    counted_instructions = counted_instructions + 1;
-  }
-  last_address = address;
-}
-
-inline std::uint64_t InstructionsOf(FunctionRef<void()> run) {
-  constexpr unsigned long long kTrapFlag = 0x100;
-  counted_instructions = 0;
-  __writeeflags(__readeflags() | kTrapFlag);
-  run();
-  __writeeflags(__readeflags() & ~kTrapFlag);
-  return counted_instructions;
-}
-
-inline std::uint64_t TicksOf(FunctionRef<void()> run) {
+[[gnu::noinline]] inline std::uint64_t TicksOf(FunctionRef<void()> run) {
   _mm_lfence();
   const std::uint64_t begin = __rdtsc();
   _mm_lfence();
@@ -91,10 +67,6 @@ struct Row {
 class Meter {
  public:
   Meter(const KernelTable& table, std::string_view only) : only_(only) {
-    struct sigaction action = {};
-    action.sa_sigaction = &CountInstruction;
-    action.sa_flags = SA_SIGINFO;
-    (void)::sigaction(SIGTRAP, &action, nullptr);
     const auto nothing = [] {};
     call_instructions_ = InstructionsOf(nothing);
     if (call_instructions_ == 0) {

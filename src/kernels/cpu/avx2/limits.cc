@@ -41,7 +41,7 @@ std::size_t Int8DotRounds(std::size_t rounds) {
   for (std::size_t i = 0; i < rounds; ++i) {
 #pragma GCC unroll 8
     for (std::size_t chain = 0; chain < kChains; ++chain) {
-      // Every chain anew: the product does not depend on the sum, and once would be enough for all.
+      // Products that the compiler knew to be equal would be computed once.
       __asm__ volatile("" : "+x"(codes), "+x"(x));
       sums[chain] =
           _mm256_add_epi32(sums[chain], _mm256_madd_epi16(_mm256_maddubs_epi16(codes, x), ones));

@@ -37,7 +37,11 @@ void ReadBytes(const void* p, std::size_t n) {
 }
 
 std::size_t Int8DotRounds(std::size_t rounds) {
-  int32x4_t sums[kChains] = {};
+  int32x4_t sums[kChains];
+#pragma GCC unroll 16
+  for (std::size_t chain = 0; chain < kChains; ++chain) {
+    sums[chain] = vdupq_n_s32(static_cast<int>(chain));  // equal ones would be summed once
+  }
   int8x16_t codes = vdupq_n_s8(3);
   int8x16_t x = vdupq_n_s8(5);
   for (std::size_t i = 0; i < rounds; ++i) {
