@@ -473,7 +473,8 @@ class Memory(Base):
         """Whatever is missing first, at any limit: one line, exit code 1, or an answer."""
         path = str(SOURCE / "assets/demo/phi4-mini-demo.gguf")
         answered = False
-        for megabytes in (24, 28, 32, 36, 40, 48, 56, 72, 96, 128, 192, 256, 384, 2048):
+        loadable = (os.path.getsize(TANDEM) >> 20) + 2  # below this the system cannot even start the program
+        for megabytes in (loadable, 28, 32, 36, 40, 48, 56, 72, 96, 128, 192, 256, 384, 2048):
             for command in (["run", path, "Hi", "--quiet", "--threads", "2", "--ctx", "512"],
                             ["quantize", path, str(self.folder / "out.gguf"), "Q8_0", "--allow-requantize"]):
                 done = self.limited(megabytes, *command)
