@@ -20,6 +20,7 @@
 #include "base/format.h"
 #include "base/function_ref.h"
 #include "kernels/cpu/cpu_features.h"
+#include "kernels/cpu/kv_page.h"
 #include "kernels/ops.h"
 #include "meter.h"
 #include "quant/formats.h"
@@ -46,7 +47,7 @@ void MeasureMatMul(const Meter& meter, const KernelTable& table, const char* typ
     return;
   }
   const bool packed = kernel.run_packed != nullptr && tokens >= 2 * table.packed_tokens;
-  const std::size_t cols = packed ? kPackedColumns : kWidth;
+  const std::size_t cols = packed ? kPackedBlock : kWidth;
   const std::vector<std::byte> w = Encoded(format, kMatRows * cols);
   const std::vector<float> x = Normals(tokens * cols);
   const std::size_t slots = (tokens + 15) / 16 * 16;
@@ -75,11 +76,11 @@ void MeasureMatMul(const Meter& meter, const KernelTable& table, const char* typ
                                    .column = 0,
                                    .columns = cols,
                                    .x = panels.data(),
-                                   .x_panel = panel * cols,
                                    .tokens = tokens,
                                    .y = y.data(),
                                    .y_stride = kMatRows,
                                    .bias = nullptr,
+                                   .w_end = w.data() + w.size(),
                                    .scratch = scratch.data()};
     meter.Measure(row, [&] { kernel.run_packed(args); });
     return;
@@ -118,13 +119,17 @@ void MeasureAttention(const Meter& meter, const KernelTable& table, const Head& 
   const std::size_t page_bytes = 2 * kKvPageTokens * row_bytes;
   AlignedBuffer<std::byte> memory(positions / kKvPageTokens * page_bytes);
   const std::vector<float> x = Normals(2 * positions * head.dim);
+  std::vector<std::byte> row(row_bytes);
   std::vector<std::byte*> pages;
-  for (std::size_t i = 0; i < 2 * positions; ++i) {
-    std::byte* out = memory.data() + i * row_bytes;
-    if (i % (2 * kKvPageTokens) == 0) {
-      pages.push_back(out);
+  for (std::size_t i = 0; i < positions; ++i) {
+    const std::size_t slot = i % kKvPageTokens;
+    if (slot == 0) {
+      pages.push_back(memory.data() + i / kKvPageTokens * page_bytes);
     }
-    table.kv_store(static_cast<int>(type), x.data() + i * head.dim, head.dim, out);
+    table.kv_store(static_cast<int>(type), x.data() + 2 * i * head.dim, head.dim, row.data());
+    PlaceKey(type, row.data(), head.dim, slot, pages.back());
+    table.kv_store(static_cast<int>(type), x.data() + (2 * i + 1) * head.dim, head.dim, row.data());
+    PlaceValue(type, row.data(), head.dim, slot, pages.back() + kKvPageTokens * row_bytes);
   }
   const std::vector<float> q = Normals(rows * head.heads * head.dim);
   std::vector<float> out(q.size());
@@ -139,8 +144,8 @@ void MeasureAttention(const Meter& meter, const KernelTable& table, const Head& 
                               .scale = 0.07F,
                               .first_position = first,
                               .kv_type = static_cast<int>(type),
-                              .k = {pages.data(), 0, row_bytes},
-                              .v = {pages.data(), kKvPageTokens * row_bytes, row_bytes},
+                              .k = {pages.data(), 0},
+                              .v = {pages.data(), kKvPageTokens * row_bytes},
                               .out = out.data(),
                               .out_row_stride = head.heads * head.dim,
                               .scratch = scratch.data()};
@@ -279,7 +284,7 @@ void MeasureAll(const Meter& meter, const KernelTable& table) {
   for (const Head& head : {kQwen, kPhi}) {
     for (const KvType type : {KvType::kF16, KvType::kQ8_0}) {
       MeasureAttention(meter, table, head, type, 1, 1024);
-      MeasureAttention(meter, table, head, type, 16, 256);
+      MeasureAttention(meter, table, head, type, kAttentionQueries / head.heads, 256);
     }
   }
   MeasureDelta(meter, table, 1);
