@@ -149,7 +149,7 @@ TEST_P(FloatMatMul, ManyTokensGetTheBitsOfFew) {
   for (const std::size_t type : Sizes{kF16, kBf16}) {
     products.emplace_back(type, 75, 40, 1100);
     products.emplace_back(type, 37, 32, 3200);  // columns of two calls
-    products.emplace_back(type, 3, 1100, 20);  // more tokens than one sweep takes
+    products.emplace_back(type, 3, 1100, 20);   // more tokens than one sweep takes
   }
   for (const Product& p : products) {
     SCOPED_TRACE(testing::Message() << "type=" << p.type << " tokens=" << p.tokens

@@ -48,8 +48,8 @@ inline constexpr std::size_t kKvPageTokens = 64;
 inline constexpr std::size_t kMaxHeadDim = 512;
 
 /// One layer of one sequence's key-value cache. Within a page a layer's part starts at
-/// `layer_offset` and holds a part of 64 keys for each KV head, then one of 64 values for each, each
-/// 64 * KvRowBytes long; how they lie in it is the backend's own.
+/// `layer_offset` and holds a part of 64 keys for each KV head, then one of 64 values for each,
+/// each 64 * KvRowBytes long; how they lie in it is the backend's own.
 struct KvView {
   std::byte* const* pages = nullptr;  // page p holds positions [64 p, 64 p + 64)
   std::size_t layer_offset = 0;       // bytes
