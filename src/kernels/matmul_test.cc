@@ -1,10 +1,12 @@
 #include "kernels/cpu/matmul.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <random>
 #include <string>
 #include <tuple>
@@ -13,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "base/half.h"
+#include "kernels/cpu/avx512/matmul.h"
 #include "kernels/kernel_test.h"
 #include "quant/formats.h"
 
@@ -340,6 +343,33 @@ std::string CaseName(const testing::TestParamInfo<Case>& info) {
 INSTANTIATE_TEST_SUITE_P(Tiers, QuantisedMatMul,
                          testing::Combine(testing::ValuesIn(kTiers), testing::ValuesIn(kTypes)),
                          CaseName);
+
+#if defined(__x86_64__)
+TEST(ReadStreams, GiveTheSameBits) {
+  Result<KernelTable> one = SelectKernels("avx512vnni");
+  if (!one.ok()) {
+    GTEST_SKIP() << one.status().message();
+  }
+  KernelTable four = *one;
+  InstallAvx512MatMul(&*one, ReadStreams::kOne);
+  InstallAvx512MatMul(&four, ReadStreams::kFour);
+  for (const TensorType name : {TensorType::kQ4_K, TensorType::kQ5_K, TensorType::kQ6_K}) {
+    const TypeCase& type = *std::find_if(std::begin(kTypes), std::end(kTypes),
+                                         [name](const TypeCase& t) { return t.type == name; });
+    EXPECT_NE(one->matmul[static_cast<int>(name)].run, four.matmul[static_cast<int>(name)].run);
+    for (const std::size_t rows : Counts{1, 16, 37, 96}) {
+      for (const std::size_t cols : Counts{256, 2560, 9216}) {
+        const Weights w(type, rows, cols, Fill::kRandom, 11);
+        for (const std::size_t tokens : Counts{1, 2, 3, 5, 6, 7, 8, 11, 12, 13}) {
+          const std::vector<float> x = RandomFloats(tokens * cols, 12);
+          EXPECT_EQ(Multiply(*one, 1, w.mat(), x, tokens), Multiply(four, 1, w.mat(), x, tokens))
+              << rows << " x " << cols << ", " << tokens << " tokens";
+        }
+      }
+    }
+  }
+}
+#endif
 
 TEST(ActivationRounding, GivesTheScalarBitsInEveryTier) {
   KernelTable scalar{};

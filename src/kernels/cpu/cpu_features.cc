@@ -60,6 +60,14 @@ CpuFeatures DetectCpuFeatures() {
   return cpu;
 }
 
+bool IsIntel() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("intel") != 0;
+#else
+  return false;
+#endif
+}
+
 Result<KernelTable> SelectKernels(const std::string& isa) {
   [[maybe_unused]] const CpuFeatures cpu = DetectCpuFeatures();
   struct Tier {

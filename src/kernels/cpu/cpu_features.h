@@ -19,6 +19,9 @@ struct CpuFeatures {
 /// arch_prctl).
 CpuFeatures DetectCpuFeatures();
 
+/// Whether Intel made this CPU: its cores fetch memory in another way than AMD's.
+bool IsIntel();
+
 /// The table for `isa` ("auto", "scalar", "avx2", "avx512vnni", "amx", "neon"), complete.
 /// InvalidArgument for an unknown name, Unsupported when the CPU lacks it; both list what works
 /// here.

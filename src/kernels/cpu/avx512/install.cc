@@ -1,5 +1,6 @@
 #include "kernels/cpu/avx512/float_kernels.h"
 #include "kernels/cpu/avx512/matmul.h"
+#include "kernels/cpu/cpu_features.h"
 #include "kernels/cpu/kernel_table.h"
 
 namespace tandem::cpu {
@@ -7,7 +8,8 @@ namespace tandem::cpu {
 void InstallAvx512Vnni(KernelTable* table) {
   table->name = "avx512vnni";
 
-  InstallAvx512MatMul(table);
+  // Measured on Zen 5 and on Sapphire Rapids' kind (docs/performance.md).
+  InstallAvx512MatMul(table, IsIntel() ? ReadStreams::kFour : ReadStreams::kOne);
   InstallAvx512CodebookMatMul(table);
 
   InstallVectorOpsAvx512(table);

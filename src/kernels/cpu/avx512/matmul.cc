@@ -27,9 +27,9 @@ void Install32(KernelTable* table) {
 /// With fewer tokens memory sets the pace, which one panel at a time follows better.
 constexpr std::size_t kManyFromTokens = 3 * kManyTokens;
 
-template <typename Format>
+template <typename Format, std::size_t many_from = kManyFromTokens>
 void RunSuper(const MatMulArgs& args) {
-  if (args.tokens >= kManyFromTokens) {
+  if (args.tokens >= many_from) {
     RunMany<ManyKernel<Format>>(args);
   } else {
     RunMatMul<SuperKernel<Format>>(args);
@@ -43,16 +43,30 @@ void InstallSuper(KernelTable* table) {
 
 /// With more tokens, dpbusd over panels beats two multiplications per 64 codes; for Q4_K, whose
 /// panels are the cheapest to make, with two already.
-constexpr std::size_t kFewerTokens = 3;
+template <typename Format>
+constexpr std::size_t kRowTokens = Format::kType == FormatQ4K::kType ? 1 : 3;
 
-template <typename OneToken, typename RowKernel, typename Format>
-void RunAny(const MatMulArgs& args) {
+template <typename OneToken, typename RowKernel>
+void RunOneStream(const MatMulArgs& args) {
+  using Format = typename RowKernel::Base;
   if (FewTokens(args, 1)) {
     RunOneToken<OneToken>(args);
-  } else if (Format::kType != FormatQ4K::kType && FewTokens(args, kFewerTokens)) {
+  } else if (FewTokens(args, kRowTokens<Format>)) {
     RunRows<RowKernel>(args);
   } else {
     RunSuper<Format>(args);
+  }
+}
+
+/// Where four streams are the faster way to read, one panel at a time never is the fastest.
+constexpr std::size_t kFourStreamTokens = 6;
+
+template <typename RowKernel>
+void RunFourStreams(const MatMulArgs& args) {
+  if (FewTokens(args, kFourStreamTokens)) {
+    RunRows<RowKernel>(args);
+  } else {
+    RunSuper<typename RowKernel::Base, kFourStreamTokens + 1>(args);
   }
 }
 
@@ -65,14 +79,15 @@ void RunIQ4XS(const MatMulArgs& args) {
 }
 
 template <typename OneToken, typename RowKernel>
-void InstallRows(KernelTable* table) {
-  using Format = typename RowKernel::Base;
-  table->matmul[Format::kType] = {Activation::kQ8K, &RunAny<OneToken, RowKernel, Format>};
+void InstallRows(KernelTable* table, ReadStreams streams) {
+  table->matmul[RowKernel::Base::kType] = {
+      Activation::kQ8K, streams == ReadStreams::kOne ? &RunOneStream<OneToken, RowKernel>
+                                                     : &RunFourStreams<RowKernel>};
 }
 
 }  // namespace
 
-void InstallAvx512MatMul(KernelTable* table) {
+void InstallAvx512MatMul(KernelTable* table, ReadStreams streams) {
   Install32<FormatQ40>(table);
   Install32<FormatQ41>(table);
   Install32<FormatQ50>(table);
@@ -81,9 +96,9 @@ void InstallAvx512MatMul(KernelTable* table) {
   Install32<FormatIQ4NL>(table);
   InstallSuper<FormatQ2K>(table);
   InstallSuper<FormatQ3K>(table);
-  InstallRows<OneTokenK4<RowsQ4K>, RowsQ4K>(table);
-  InstallRows<OneTokenK4<RowsQ5K>, RowsQ5K>(table);
-  InstallRows<OneTokenQ6K, RowsQ6K>(table);
+  InstallRows<OneTokenK4<RowsQ4K>, RowsQ4K>(table, streams);
+  InstallRows<OneTokenK4<RowsQ5K>, RowsQ5K>(table, streams);
+  InstallRows<OneTokenQ6K, RowsQ6K>(table, streams);
   table->matmul[FormatIQ4XS::kType] = {Activation::kQ8K, &RunIQ4XS};
 }
 
