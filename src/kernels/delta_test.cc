@@ -256,27 +256,29 @@ TEST_P(DeltaKernel, CallsOfAnyLengthGiveTheSameBits) {
 }
 
 TEST_P(DeltaKernel, SnapshotIsTheStateAfterItsRow) {
-  for (const std::size_t dim : Sizes{6, 16, 128}) {
-    const Sequence sequence(70, dim, 0.1F, 4);
-    AlignedBuffer<std::byte> scratch(kScratchBytes);
-    constexpr std::size_t kOffset = 9;
-    std::vector<std::vector<float>> copies(sequence.rows);
-    std::vector<float*> pointers(sequence.rows, nullptr);
-    for (const std::size_t t : Sizes{0, 3, 63, 64, 69}) {
-      copies[t].resize(kOffset + dim * dim);
-      pointers[t] = copies[t].data();
-    }
-    Sequence::Result result = {std::vector<float>(sequence.rows * dim), sequence.state};
-    DeltaTask task = sequence.Task(0, sequence.rows, result, scratch.data());
-    task.snapshots = pointers.data();
-    task.snapshot_offset = kOffset;
-    table_.delta(task);
-    Sequence::Result steps = {std::vector<float>(sequence.rows * dim), sequence.state};
-    for (std::size_t t = 0; t < sequence.rows; ++t) {
-      table_.delta(sequence.Task(t, 1, steps, scratch.data()));
-      if (pointers[t] != nullptr) {
-        EXPECT_TRUE(std::equal(steps.state.begin(), steps.state.end(), pointers[t] + kOffset))
-            << "dim=" << dim << " t=" << t;
+  // One offset is not aligned to any vector, the other to all.
+  for (const std::size_t offset : Sizes{9, 16}) {
+    for (const std::size_t dim : Sizes{6, 16, 128}) {
+      const Sequence sequence(70, dim, 0.1F, 4);
+      AlignedBuffer<std::byte> scratch(kScratchBytes);
+      std::vector<AlignedBuffer<float>> copies(sequence.rows);
+      std::vector<float*> pointers(sequence.rows, nullptr);
+      for (const std::size_t t : Sizes{0, 3, 63, 64, 69}) {
+        copies[t] = AlignedBuffer<float>(offset + dim * dim);
+        pointers[t] = copies[t].data();
+      }
+      Sequence::Result result = {std::vector<float>(sequence.rows * dim), sequence.state};
+      DeltaTask task = sequence.Task(0, sequence.rows, result, scratch.data());
+      task.snapshots = pointers.data();
+      task.snapshot_offset = offset;
+      table_.delta(task);
+      Sequence::Result steps = {std::vector<float>(sequence.rows * dim), sequence.state};
+      for (std::size_t t = 0; t < sequence.rows; ++t) {
+        table_.delta(sequence.Task(t, 1, steps, scratch.data()));
+        if (pointers[t] != nullptr) {
+          EXPECT_TRUE(std::equal(steps.state.begin(), steps.state.end(), pointers[t] + offset))
+              << "dim=" << dim << " t=" << t << " offset=" << offset;
+        }
       }
     }
   }

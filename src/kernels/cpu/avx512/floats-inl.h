@@ -53,6 +53,14 @@ inline void Store(float* p, F32 v) {
 inline void StoreFirst(float* p, F32 v, std::size_t n) {
   _mm512_mask_storeu_ps(p, FirstLanes(n), v);
 }
+/// Past the caches, for what is not read again soon; p is aligned to the vector. Other threads may
+/// look after StreamFence().
+inline void StoreStream(float* p, F32 v) {
+  _mm512_stream_ps(p, v);
+}
+inline void StreamFence() {
+  _mm_sfence();
+}
 /// a * b + c with one rounding.
 inline F32 MulAdd(F32 a, F32 b, F32 c) {
   return _mm512_fmadd_ps(a, b, c);

@@ -81,6 +81,11 @@ inline void StoreFirst(float* p, F32 v, std::size_t n) {
   Store(lanes, v);
   __builtin_memcpy(p, lanes, n * sizeof(float));
 }
+/// Store: only the other instruction sets write past the caches, and need the fence.
+inline void StoreStream(float* p, F32 v) {
+  Store(p, v);
+}
+inline void StreamFence() {}
 /// a * b + c with one rounding.
 inline F32 MulAdd(F32 a, F32 b, F32 c) {
   return {vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};

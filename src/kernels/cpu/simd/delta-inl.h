@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/vector_ops-inl.h"
 
@@ -269,7 +271,8 @@ inline void LoadColumns(const DeltaTask& task, std::size_t v, std::size_t n, std
     }
   }
 }
-// And back to columns [v, v + n) of `state`.
+// And back to columns [v, v + n) of `state`, with kStream past the caches.
+template <bool kStream>
 inline void StoreColumns(const Columns& columns, std::size_t dim, std::size_t v, std::size_t n,
                          float* state) {
   for (std::size_t i = 0; i < dim; ++i) {
@@ -278,11 +281,28 @@ inline void StoreColumns(const Columns& columns, std::size_t dim, std::size_t v,
       float* to = state + i * dim + v + begin;
       const float* from = columns.s + i * columns.stride + begin;
       if (begin + kLanes <= n) {
-        Store(to, Load(from));
+        if constexpr (kStream) {
+          StoreStream(to, Load(from));
+        } else {
+          Store(to, Load(from));
+        }
       } else if (begin < n) {
         StoreFirst(to, Load(from), n - begin);
       }
     }
+  }
+}
+
+// A snapshot is for a step to come, if at all: it must not cost reading what it overwrites, nor
+// push the state out of the caches.
+inline void StoreSnapshot(const DeltaTask& task, const Columns& columns, std::size_t v,
+                          std::size_t n, float* snapshot) {
+  const bool aligned =
+      reinterpret_cast<std::uintptr_t>(snapshot + v) % sizeof(F32) == 0 && task.dim % kLanes == 0;
+  if (aligned) {
+    StoreColumns<true>(columns, task.dim, v, n, snapshot);
+  } else {
+    StoreColumns<false>(columns, task.dim, v, n, snapshot);
   }
 }
 
@@ -302,11 +322,11 @@ inline void RunColumns(const DeltaTask& task, const DeltaChunk& chunk, std::size
               task.out + (first + t) * task.out_stride + v);
     UpdateColumns(columns, chunk, t);
     if (task.snapshots != nullptr && task.snapshots[first + t] != nullptr) {
-      StoreColumns(columns, task.dim, v, n, task.snapshots[first + t] + task.snapshot_offset);
+      StoreSnapshot(task, columns, v, n, task.snapshots[first + t] + task.snapshot_offset);
     }
   }
   if (!in_place) {
-    StoreColumns(columns, task.dim, v, n, task.state);
+    StoreColumns<false>(columns, task.dim, v, n, task.state);
   }
 }
 
@@ -328,6 +348,9 @@ void Delta(const DeltaTask& task) {
     for (std::size_t v = 0; v < dim; v += kBlock) {
       RunColumns(task, chunk, first, v, AtMost(kBlock, dim - v), copy);
     }
+  }
+  if (task.snapshots != nullptr) {
+    StreamFence();
   }
 }
 
