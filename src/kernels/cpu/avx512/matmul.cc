@@ -27,9 +27,9 @@ void Install32(KernelTable* table) {
 /// With fewer tokens memory sets the pace, which one panel at a time follows better.
 constexpr std::size_t kManyFromTokens = 3 * kManyTokens;
 
-template <typename Format, std::size_t many_from = kManyFromTokens>
+template <typename Format, std::size_t kFrom = kManyFromTokens>
 void RunSuper(const MatMulArgs& args) {
-  if (args.tokens >= many_from) {
+  if (args.tokens >= kFrom) {
     RunMany<ManyKernel<Format>>(args);
   } else {
     RunMatMul<SuperKernel<Format>>(args);
