@@ -31,7 +31,7 @@ struct TowerConfig {
 };
 
 /// Rows of one step of the tower's matrix products; the device must be made for at least so many.
-inline constexpr std::size_t kTowerRows = 1024;
+inline constexpr std::size_t kTowerRows = 512;
 
 /// How far a tower is: layers done, and all of them.
 using TowerProgress = std::function<void(std::size_t done, std::size_t total)>;

@@ -17,6 +17,7 @@ inline constexpr std::size_t kPanelRows = kPanelVectors * kLanes;
 template <std::size_t kV, std::size_t kStep, std::size_t kToken, std::size_t kCount>
 [[gnu::always_inline]] inline void AddProducts(const float* x, const float* w, std::size_t w_step,
                                                std::size_t n, F32 (&acc)[kCount]) {
+#pragma GCC unroll 4
   for (std::size_t k = 0; k < n; ++k, x += kStep, w += w_step) {
     F32 row[kV];
 #pragma GCC unroll 2
